@@ -1,0 +1,54 @@
+# The two commands of the README are `make scan` and `make test`; both set everything up. `make help` lists the rest.
+PYTHON ?= python3
+VENV   ?= .venv
+LIST   ?=
+ARGS   ?=
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup scan test check servers bench lab lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(READY)  ## virtual environment with the locked dependencies
+
+$(READY): requirements.lock requirements-dev.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock 1>&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . 1>&2
+	@touch $@
+
+scan: $(READY)  ## scan the loopback lab, or LIST=my.csv ARGS="..."; rows on stdout
+ifeq ($(LIST),)
+	@$(BIN)/starttls scan --lab $(ARGS)
+else
+	@$(BIN)/starttls scan $(LIST) $(ARGS)
+endif
+
+lab: $(READY)  ## serve the loopback lab until interrupted
+	@$(BIN)/starttls lab
+
+test: $(READY)  ## the tests that need nothing but loopback
+	@$(BIN)/python -m pytest -n auto
+
+check: $(READY)  ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+servers: $(READY)  ## real Postfix, Exim, Knot, Unbound ...: installs them from Debian (root), own network namespace
+	@tests/servers/run $(BIN)/python
+
+bench: $(READY)  ## benchmarks, ratios side by side
+	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+lock:  ## refresh both lock files (needs uv); no index addresses inside
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --group dev pyproject.toml -o requirements-dev.lock
+
+clean:  ## everything that can be made again
+	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The commands: one file each. The only place that reads argv, environment and configuration, and that joins ports to adapters."""

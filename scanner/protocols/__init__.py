@@ -1,0 +1,1 @@
+"""RFC logic without I/O: bytes and records in, values out."""

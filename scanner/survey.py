@@ -1,0 +1,188 @@
+"""ONE domain: Target -> Evidence -> Record. Read this first.
+
+A target is followed along its mail route to sessions whose observed evidence is assessed into a record. Every arrow is
+one function below; the network is behind three small Protocols, which `net` implements. One domain's endpoints are
+visited one after the other: parallelism comes from many domains, politeness from order.
+
+Touches: nothing itself. Source: RFC 5321 section 5.1 (locate), RFC 8461 and 8460 (discover), RFC 3207 (converse).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from scanner.assess.posture import assess, unscanned
+from scanner.assess.webpki import Trust
+from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.policy import MtaSts, PolicyFetch, TlsRpt
+from scanner.model.record import Evidence, Record
+from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, TlsaRecord, Validity
+from scanner.model.session import Hello, Session, Source
+from scanner.model.target import Target
+from scanner.protocols import mta_sts, mx, tlsa, tlsrpt
+from scanner.protocols.exclusions import Exclusions
+from scanner.settings import Settings
+
+
+class Resolver(Protocol):
+    """DNS. Every answer comes back as a value; its fault is one of the DNS kinds. Nothing is raised."""
+
+    @property
+    def name(self) -> str:
+        """Who answers, as written in the record."""
+
+    async def mx(self, domain: str) -> Answer[MxRecord]:
+        """MX records of the domain, in no order."""
+
+    async def ipv4(self, host: str) -> Answer[str]:
+        """A records, in resolver order."""
+
+    async def ipv6(self, host: str) -> Answer[str]:
+        """AAAA records, in resolver order."""
+
+    async def cname(self, host: str) -> Answer[str]:
+        """The host's own CNAME record."""
+
+    async def txt(self, name: str) -> Answer[bytes]:
+        """TXT records, the strings of each joined."""
+
+    async def tlsa(self, name: str) -> Answer[TlsaRecord]:
+        """TLSA records at `name` (with its `_25._tcp.`)."""
+
+
+class Prober(Protocol):
+    """SMTP. Returns what was seen, and never raises for what a peer does."""
+
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+        """One connection: greeting, EHLO, STARTTLS, handshake, EHLO, QUIT."""
+
+
+class PolicyFetcher(Protocol):
+    """HTTPS, for one file."""
+
+    async def fetch(self, domain: str) -> PolicyFetch:
+        """GET https://mta-sts.<domain>/.well-known/mta-sts.txt (RFC 8461 section 3.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What one survey works with. `validating` answers like `resolver` and knows the security status (DNSSEC); it is
+    asked only where that decides something, and is None where no resolver can be trusted to validate.
+    """
+
+    resolver: Resolver
+    validating: Resolver | None
+    prober: Prober
+    fetcher: PolicyFetcher
+    trust: Trust
+    exclusions: Exclusions
+    now: Callable[[], datetime]
+
+
+async def survey(target: Target, tools: Tools, settings: Settings, run_id: str) -> Record:
+    """Follow one target to its record."""
+    refused = target.fault or excluded(target.domain, tools.exclusions)
+    if refused is not None:
+        return Record(run_id, target, tools.now(), None, unscanned(refused))
+    observed_at = tools.now()
+    route = await locate_secured(target.domain, tools, settings)
+    policies = await discover(target.domain, route, tools)
+    sessions = await converse(route, tools, settings)
+    evidence = Evidence(route, *policies, sessions)
+    assessment = assess(evidence, settings.sources, tools.trust, tools.now())
+    return Record(run_id, target, observed_at, evidence, assessment)
+
+
+def excluded(name: str, exclusions: Exclusions) -> Fault | None:
+    """The fault of a name that asked to be left alone."""
+    rule = exclusions.rule_for_name(name)
+    return None if rule is None else Fault(Stage.INPUT, Kind.EXCLUDED, Side.INPUT, rule)
+
+
+async def locate_secured(domain: str, tools: Tools, settings: Settings) -> Route:
+    """The route, asked again with DNSSEC where TLSA records, or trouble in looking them up, make it matter."""
+    route = await locate(domain, tools.resolver, settings)
+    if tools.validating is None or not tlsa.matters(route):
+        return route
+    return await locate(domain, tools.validating, settings)
+
+
+async def locate(domain: str, resolver: Resolver, settings: Settings) -> Route:
+    """RFC 5321 section 5.1: MX, else the domain itself; addresses and TLSA of every host."""
+    answer = await resolver.mx(domain)
+    order = mx.order(domain, answer, settings.seed, settings.limits.mx_hosts)
+    hosts = [await describe(name, preference, resolver) for preference, name in order.hosts]
+    return Route(
+        domain=domain,
+        mx=answer,
+        hosts=tuple(hosts),
+        mx_count=order.mx_count,
+        implicit=order.implicit,
+        null_mx=order.null_mx,
+        resolver=resolver.name,
+    )
+
+
+async def describe(name: str, preference: int, resolver: Resolver) -> MxHost:
+    """Addresses first, then TLSA at the base domains that RFC 7672 section 2.2.2 leaves."""
+    ipv4 = await resolver.ipv4(name)
+    ipv6 = await resolver.ipv6(name)
+    alias = await alias_validity(name, ipv4, ipv6, resolver)
+    base, found = name, Answer[TlsaRecord](name)
+    for base in tlsa.base_domains(name, ipv4, ipv6, alias):
+        found = await resolver.tlsa(f"_25._tcp.{base}")
+        if tlsa.settles(found):
+            break
+    return MxHost(name, preference, ipv4, ipv6, found, base, alias)
+
+
+async def alias_validity(name: str, ipv4: Answer[str], ipv6: Answer[str], resolver: Resolver) -> Validity:
+    """Security of the host's own CNAME, asked only where its target is insecure (RFC 7672 section 2.1.3)."""
+    if not tlsa.needs_alias_status(name, ipv4, ipv6):
+        return Validity.INDETERMINATE
+    return (await resolver.cname(name)).validity
+
+
+async def discover(domain: str, route: Route, tools: Tools) -> tuple[MtaSts, TlsRpt]:
+    """RFC 8461 and 8460 records, and the policy file where a record announces one."""
+    if route.mx.fault is not None and route.mx.fault.kind is Kind.NXDOMAIN:  # RFC 8020: nothing below it either
+        nothing = Answer[bytes](domain, fault=route.mx.fault)
+        return MtaSts(nothing), TlsRpt(nothing)
+    reports = tlsrpt.read(await tools.resolver.txt(f"_smtp._tls.{domain}"))
+    announced = mta_sts.read_record(await tools.resolver.txt(f"_mta-sts.{domain}"))
+    if not announced.id:
+        return announced, reports
+    return mta_sts.read_policy(announced, await tools.fetcher.fetch(domain)), reports
+
+
+async def converse(route: Route, tools: Tools, settings: Settings) -> tuple[Session, ...]:
+    """Every address of every host up to the caps, from the sources that the settings ask for."""
+    sessions: list[Session] = []
+    for visit, endpoint in enumerate(mx.endpoints(route, settings.port, settings.limits)):
+        for source in mx.sources(endpoint, visit, settings):
+            sessions += await knock(endpoint, source, tools)
+    return tuple(sessions)
+
+
+async def knock(endpoint: Endpoint, source: Source, tools: Tools) -> list[Session]:
+    """One session; a second with a wider ClientHello only where the first failed and it can decide something."""
+    refused = tools.exclusions.rule_for_endpoint(endpoint)
+    if refused is not None:
+        return [left_alone(endpoint, source, refused, tools.now())]
+    first = await tools.prober.converse(endpoint, source, Hello.USUAL)
+    if not mx.deserves_wide_hello(first):
+        return [first]
+    return [first, await tools.prober.converse(endpoint, source, Hello.WIDE)]
+
+
+def left_alone(endpoint: Endpoint, source: Source, rule: str, at: datetime) -> Session:
+    """The session that was not held because the operator of the endpoint asked for it."""
+    return Session(
+        endpoint=endpoint,
+        source=source.name,
+        source_address=source.address,
+        ehlo_name=source.ehlo_name,
+        observed_at=at,
+        fault=Fault(Stage.CONNECT, Kind.EXCLUDED, Side.INPUT, rule),
+    )
