@@ -1,0 +1,282 @@
+"""One SMTP session, step by step, as far as it goes: connect, greeting, EHLO, STARTTLS, handshake, EHLO, QUIT.
+
+1. The greeting is awaited whole: postscreen sends `220-` at once and bans those who talk before `220 `.
+2. EHLO always; HELO only where EHLO was refused for good (RFC 5321 section 3.2). No EHLO after a bad greeting.
+3. STARTTLS always, once, advertised or not: a 220 without an advertisement means that something hides it.
+4. What came in plain behind the 220 is kept as evidence and discarded (RFC 3207 section 4.2).
+5. EHLO again: with TLS 1.3 a server refuses our missing client certificate only now.
+6. QUIT where the peer still listens, then hang up without waiting for its farewell.
+
+No mail is ever begun. Each step returns the next one or the fault that ended the session.
+
+Touches: network, clock. Source: RFC 5321 sections 3.1, 3.2, 4.1.1.1, 4.1.1.10, 4.1.3; RFC 3207 section 4.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, cast
+
+from scanner.model.certificate import Certificate
+from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.route import Endpoint
+from scanner.model.session import Handshake, Hello, Oddity, Reply, Session, Source
+from scanner.net import tls
+from scanner.net.clock import Clock
+from scanner.net.sockets import blame, connect
+from scanner.net.tap import SURPLUS_KEPT_BYTES, Answered, Ask, Tap
+from scanner.protocols import certificate, ehlo
+from scanner.protocols.replies import text_of
+from scanner.settings import Deadlines, Limits, Network
+
+CERTIFICATES_REMEMBERED = 4096
+CERTIFICATE_REMEMBERED_BYTES = 16 * 1024
+DETAIL_LETTERS = 500
+
+_REFUSALS = {4: Kind.REPLY_4XX, 5: Kind.REPLY_5XX}
+_POLITE = frozenset({Kind.REPLY_4XX, Kind.REPLY_5XX})
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every session of one prober shares."""
+
+    deadlines: Deadlines
+    limits: Limits
+    allow: tuple[Network, ...]
+    clock: Clock
+    contexts: dict[Hello, ssl.SSLContext]
+    remembered: Callable[[bytes], Certificate]
+
+
+class SmtpProber:
+    """Implements survey.Prober. Contexts are built once; certificates seen often are parsed once."""
+
+    def __init__(self, deadlines: Deadlines, limits: Limits, allow: tuple[Network, ...], clock: Clock) -> None:
+        remembered = lru_cache(CERTIFICATES_REMEMBERED)(certificate.read)
+        contexts = {hello: tls.context(hello) for hello in Hello}
+        self._tools = Tools(deadlines, limits, allow, clock, contexts, remembered)
+
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+        """One connection. Raises nothing for what a peer does; leaves no socket behind when cancelled."""
+        started = Session(
+            endpoint=endpoint,
+            source=source.name,
+            source_address=source.address,
+            ehlo_name=source.ehlo_name,
+            observed_at=self._tools.clock.now(),
+            hello=hello,
+        )
+        talk = Talk(self._tools, started)
+        try:
+            await talk.hold()
+        finally:
+            talk.hang_up()
+        return talk.session
+
+
+class Talk:
+    """One session being held. `session` is what was seen so far."""
+
+    def __init__(self, tools: Tools, session: Session) -> None:
+        self.session = session
+        self._tools = tools
+        self._ends_at_s = tools.clock.monotonic_s() + tools.deadlines.session_s
+        self._socket: socket.socket | None = None
+        self._tap = Tap(asyncio.get_running_loop(), self._ask(Stage.GREETING, b"", tools.deadlines.greeting_s))
+
+    async def hold(self) -> None:
+        """Step after step, until there is no next one."""
+        stage: Stage | None = Stage.CONNECT
+        while stage is not None:
+            began_at_s = self._tools.clock.monotonic_s()
+            outcome = await STEPS[stage](self)
+            took_ms = round((self._tools.clock.monotonic_s() - began_at_s) * 1000)
+            self._see(times_ms=(*self.session.times_ms, (stage.word, took_ms)))
+            if isinstance(outcome, Fault):
+                self._see(fault=outcome)
+                outcome = Stage.DONE if outcome.kind in _POLITE else None
+            stage = outcome
+
+    def hang_up(self) -> None:
+        """Drop the connection at once, whatever it is doing."""
+        if self._tap.transport is not None:
+            self._tap.abort()
+        elif self._socket is not None:
+            with contextlib.suppress(OSError, RuntimeError):  # the loop may be closing it already
+                self._socket.close()
+
+    async def connect(self) -> Fault | Stage:
+        """TCP, from the source asked for."""
+        here, there = self.session.source_address, self.session.endpoint
+        deadline_s = self._left_s(self._tools.deadlines.connect_s)
+        opened = await connect(there.address, there.port, here, self._tools.allow, deadline_s)
+        if isinstance(opened, Fault):
+            return opened
+        self._socket = opened
+        try:
+            self._see(ehlo_name=self.session.ehlo_name or _literal(opened.getsockname()[0]))
+            await asyncio.get_running_loop().create_connection(lambda: self._tap, sock=opened)
+        except OSError as error:
+            return blame(error, Stage.CONNECT)
+        self._see(stage=Stage.CONNECT)
+        return Stage.GREETING
+
+    async def greeting(self) -> Fault | Stage:
+        """RFC 5321 s3.1."""
+        answered = await self._tap.ask(self._ask(Stage.GREETING, b"", self._tools.deadlines.greeting_s))
+        self._see(greeting=answered.reply)
+        fault = self._settle(answered, Stage.GREETING)
+        return fault or Stage.EHLO
+
+    async def introduce(self) -> Fault | Stage:
+        """RFC 5321 s3.2: EHLO, and HELO where that is refused for good."""
+        answered = await self._tap.ask(self._hello(Stage.EHLO, b"EHLO"))
+        self._see(ehlo=answered.reply)
+        fault = self._settle(answered, Stage.EHLO)
+        if fault is not None:
+            return await self._introduce_plainly(fault) if fault.kind is Kind.REPLY_5XX else fault
+        self._read_ehlo(_known(self.session.greeting), _known(answered.reply))
+        return Stage.STARTTLS
+
+    async def starttls(self) -> Fault | Stage:
+        """RFC 3207 s4. A refusal is a fault only where the server had promised; 421 always ends the session."""
+        is_advertised = ehlo.offers_starttls(_known(self.session.ehlo))
+        answered = await self._tap.ask(self._ask(Stage.STARTTLS, b"STARTTLS", self._tools.deadlines.starttls_s))
+        self._see(starttls=answered.reply)
+        is_ready = answered.fault is None and _known(answered.reply).code == 220
+        fault = self._settle(answered, Stage.STARTTLS, Oddity.PLAINTEXT_AFTER_STARTTLS if is_ready else None)
+        if fault is not None:
+            is_evidence = not is_advertised and answered.fault is None and fault.kind in _POLITE
+            return Stage.DONE if is_evidence else fault
+        if not is_advertised:
+            self._note(Oddity.STARTTLS_UNADVERTISED)
+        return Stage.HANDSHAKE
+
+    async def shake_hands(self) -> Fault | Stage:
+        """RFC 8446, verifying nothing."""
+        hello = self.session.hello
+        name = tls.sni(self.session.endpoint.server_name) if hello is Hello.USUAL else None
+        deadline_s = self._left_s(self._tools.deadlines.handshake_s)
+        fault = await self._tap.upgrade(self._tools.contexts[hello], name, deadline_s)
+        if fault is not None:
+            return fault
+        self._see(handshake=self._handshake(name or ""), stage=Stage.HANDSHAKE)
+        if not _known_handshake(self.session).chain:
+            self._note(Oddity.NO_CERTIFICATE)
+        return Stage.EHLO_TLS
+
+    async def introduce_again(self) -> Fault | Stage:
+        """RFC 3207 s4.2: everything learned in plain is forgotten."""
+        answered = await self._tap.ask(self._hello(Stage.EHLO_TLS, b"EHLO"))
+        self._see(ehlo_tls=answered.reply)
+        fault = self._settle(answered, Stage.EHLO_TLS)
+        if fault is not None:
+            return fault
+        if ehlo.offers_starttls(_known(answered.reply)):
+            self._note(Oddity.STARTTLS_AGAIN)
+        return Stage.DONE
+
+    async def leave(self) -> None:
+        """RFC 5321 s4.1.1.10. Whatever is answered changes nothing."""
+        await self._tap.ask(self._ask(Stage.DONE, b"QUIT", self._tools.deadlines.quit_s))
+        if self.session.stage is Stage.EHLO_TLS:
+            self._see(stage=Stage.DONE)
+
+    async def _introduce_plainly(self, refused: Fault) -> Fault | Stage:
+        answered = await self._tap.ask(self._hello(Stage.EHLO, b"HELO"))
+        self._see(helo=answered.reply)
+        if self._settle(answered, Stage.EHLO) is not None:
+            return refused
+        self._note(Oddity.HELO_ONLY)
+        return Stage.DONE
+
+    def _read_ehlo(self, greeting: Reply, reply: Reply) -> None:
+        self._note(*ehlo.oddities(greeting, reply))
+        echoed = ehlo.echoed_address(reply)
+        is_itself = echoed == self.session.endpoint.address != self.session.source_address
+        self._see(egress="" if is_itself else echoed)
+
+    def _settle(self, answered: Answered, stage: Stage, surplus: Oddity | None = None) -> Fault | None:
+        """Note what was odd; the stage is completed, or here is why not."""
+        self._note(*answered.oddities)
+        if answered.surplus:
+            self._note(surplus or Oddity.UNSOLICITED)
+            self._see(unsolicited=(self.session.unsolicited + answered.surplus)[:SURPLUS_KEPT_BYTES])
+        fault = answered.fault or _refusal(_known(answered.reply), stage)
+        if fault is None:
+            self._see(stage=stage)
+        return fault
+
+    def _handshake(self, server_name: str) -> Handshake:
+        seen = cast("asyncio.BaseTransport", self._tap.transport).get_extra_info("ssl_object")
+        chain = tls.presented_chain(seen)
+        kept = tuple(self._certificate(der) for der in chain[: self._tools.limits.certificates_kept])
+        cipher = seen.cipher()
+        version = seen.version()
+        return Handshake(version or "", cipher[0] if cipher else "", tls.group(seen), server_name, kept, len(chain))
+
+    def _certificate(self, der: bytes) -> Certificate:
+        """Parse once what is seen often; huge ones are rare and not kept."""
+        is_huge = len(der) > CERTIFICATE_REMEMBERED_BYTES
+        return certificate.read(der) if is_huge else self._tools.remembered(der)
+
+    def _hello(self, stage: Stage, verb: bytes) -> Ask:
+        command = verb + b" " + self.session.ehlo_name.encode()
+        return replace(self._ask(stage, command, self._tools.deadlines.ehlo_s), skips_greeting=verb == b"EHLO")
+
+    def _ask(self, stage: Stage, command: bytes, deadline_s: float) -> Ask:
+        limits = self._tools.limits
+        most_bytes = limits.greeting_bytes if stage is Stage.GREETING else limits.reply_bytes
+        return Ask(stage, command, self._left_s(deadline_s), most_bytes, limits.reply_lines)
+
+    def _left_s(self, deadline_s: float) -> float:
+        """The deadline of a step, within that of the session."""
+        return max(0.001, min(deadline_s, self._ends_at_s - self._tools.clock.monotonic_s()))
+
+    def _note(self, *oddities: Oddity) -> None:
+        self._see(oddities=tuple(dict.fromkeys(self.session.oddities + oddities)))
+
+    def _see(self, **facts: Any) -> None:
+        self.session = replace(self.session, **facts)
+
+
+Step = Callable[[Talk], Awaitable[Fault | Stage | None]]
+STEPS: dict[Stage, Step] = {
+    Stage.CONNECT: Talk.connect,
+    Stage.GREETING: Talk.greeting,
+    Stage.EHLO: Talk.introduce,
+    Stage.STARTTLS: Talk.starttls,
+    Stage.HANDSHAKE: Talk.shake_hands,
+    Stage.EHLO_TLS: Talk.introduce_again,
+    Stage.DONE: Talk.leave,
+}
+"""Who does what; each names its successor."""
+
+
+def _refusal(reply: Reply, stage: Stage) -> Fault | None:
+    """What a reply means that is not the one hoped for (RFC 5321 s4.2.1)."""
+    if reply.code == 220 or (reply.is_positive and stage is not Stage.STARTTLS):
+        return None
+    kind = Kind.REPLY_421 if reply.code == 421 else _REFUSALS.get(reply.code // 100, Kind.DESYNC)
+    detail = b" ".join(text_of(line) for line in reply.lines).decode("utf-8", "backslashreplace")
+    return Fault(stage, kind, Side.REMOTE, detail[:DETAIL_LETTERS], reply.code)
+
+
+def _literal(address: str) -> str:
+    """Our address as a name for EHLO, where we have none (RFC 5321 s4.1.3)."""
+    return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _known(reply: Reply | None) -> Reply:
+    """A reply of a step that went well; code 0 where there is none."""
+    return reply or Reply(0, ())
+
+
+def _known_handshake(session: Session) -> Handshake:
+    """The handshake of a step that went well."""
+    return cast("Handshake", session.handshake)

@@ -1,0 +1,129 @@
+"""Our own TCP connections: checked before, bound to a source without taking a port early, and faults with blame.
+
+Names never come here: an address is text that `ipaddress` reads, and it is checked right before the first packet, so
+that nothing between a lookup and a connection can swap it.
+
+Touches: network. Source: RFC 793 section 3.4 (refused, reset), RFC 1122 section 3.2.2.1 and RFC 4443 section 3.1
+(unreachable), ip(7) IP_BIND_ADDRESS_NO_PORT.
+"""
+
+import asyncio
+import errno
+import ipaddress
+import socket
+
+import anyio
+
+from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.protocols.special_addresses import refusal
+from scanner.settings import Network
+
+IP_BIND_ADDRESS_NO_PORT = 24
+"""One port may serve many destinations: without it a source runs dry after as many connections as it has ports."""
+
+BLAME = {
+    errno.EMFILE: (Kind.NO_DESCRIPTORS, Side.OURS),
+    errno.ENFILE: (Kind.NO_DESCRIPTORS, Side.OURS),
+    errno.EADDRNOTAVAIL: (Kind.NO_SOURCE, Side.OURS),
+    errno.EADDRINUSE: (Kind.NO_SOURCE, Side.OURS),
+    errno.ENETUNREACH: (Kind.NO_ROUTE, Side.OURS),
+    errno.ENETDOWN: (Kind.NO_ROUTE, Side.OURS),
+    errno.EPERM: (Kind.NO_ROUTE, Side.OURS),
+    errno.EACCES: (Kind.NO_ROUTE, Side.OURS),
+    errno.ENOBUFS: (Kind.NO_BUFFERS, Side.OURS),
+    errno.ENOMEM: (Kind.NO_BUFFERS, Side.OURS),
+    errno.EAFNOSUPPORT: (Kind.NO_FAMILY, Side.OURS),
+    errno.ECONNREFUSED: (Kind.REFUSED, Side.REMOTE),
+    errno.ECONNRESET: (Kind.RESET, Side.REMOTE),
+    errno.ECONNABORTED: (Kind.RESET, Side.REMOTE),
+    errno.ENETRESET: (Kind.RESET, Side.REMOTE),
+    errno.EPIPE: (Kind.CLOSED, Side.REMOTE),
+    errno.ENOTCONN: (Kind.CLOSED, Side.REMOTE),
+    errno.ETIMEDOUT: (Kind.TIMEOUT, Side.REMOTE),
+    errno.EHOSTUNREACH: (Kind.UNREACHABLE, Side.REMOTE),
+    errno.EHOSTDOWN: (Kind.UNREACHABLE, Side.REMOTE),
+}
+"""What an errno means, and on whose side. One that is not here is our bug until it is."""
+
+_MAYBE_REMOTE = frozenset({errno.ENETUNREACH, errno.EACCES})
+
+
+def blame(error: OSError, stage: Stage) -> Fault:
+    """Name the fault that an error of the operating system stands for."""
+    kind, side = BLAME.get(error.errno or 0, (Kind.BUG, Side.OURS))
+    return Fault(stage, kind, side, error.strerror or type(error).__name__, error.errno)
+
+
+def open_socket(address: str, source_address: str, allow: tuple[Network, ...]) -> socket.socket | Fault:
+    """Make a non-blocking TCP socket that may be connected to `address`, bound to the source; no packet is sent."""
+    reason = refusal(address, allow)
+    if reason is not None:
+        return Fault(Stage.CONNECT, Kind.REFUSED_ADDRESS, Side.REMOTE, reason)
+    version = ipaddress.ip_address(address).version
+    if source_address and ipaddress.ip_address(source_address).version != version:
+        return Fault(Stage.CONNECT, Kind.NO_FAMILY, Side.OURS, f"the source has no IPv{version}")
+    try:
+        return _bound(version, source_address, socket.SOCK_STREAM)
+    except OSError as error:
+        return blame(error, Stage.CONNECT)
+
+
+async def connect(
+    address: str, port: int, source_address: str, allow: tuple[Network, ...], deadline_s: float
+) -> socket.socket | Fault:
+    """Return a connected socket, or why there is none."""
+    opened = open_socket(address, source_address, allow)
+    if isinstance(opened, Fault):
+        return opened
+    fault: Fault | None = Fault(Stage.CONNECT, Kind.TIMEOUT, Side.REMOTE, f"no answer in {deadline_s:g} s")
+    try:
+        with anyio.move_on_after(deadline_s):
+            await asyncio.get_running_loop().sock_connect(opened, (address, port))
+            fault = _wrong_peer(opened, address)
+    except OSError as error:
+        fault = _blame_route(error, address, source_address)
+    except BaseException:
+        opened.close()
+        raise
+    if fault is None:
+        return opened
+    opened.close()
+    return fault
+
+
+def _bound(version: int, source_address: str, kind: socket.SocketKind) -> socket.socket:
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    opened = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        if source_address:
+            opened.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)  # at this level for IPv6 too
+            opened.bind((source_address, 0))
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _wrong_peer(connected: socket.socket, address: str) -> Fault | None:
+    """Whether we are where we wanted to be."""
+    there = connected.getpeername()[0]
+    if ipaddress.ip_address(there) == ipaddress.ip_address(address):
+        return None
+    return Fault(Stage.CONNECT, Kind.REFUSED_ADDRESS, Side.OURS, f"connected to {there}")
+
+
+def _blame_route(error: OSError, address: str, source_address: str) -> Fault:
+    """As `blame`; but where we do have a route, a router far away said this by ICMP (RFC 1122 s3.2.2.1)."""
+    if error.errno in _MAYBE_REMOTE and _has_route(address, source_address):
+        return Fault(Stage.CONNECT, Kind.UNREACHABLE, Side.REMOTE, "a router on the way refused", error.errno)
+    return blame(error, Stage.CONNECT)
+
+
+def _has_route(address: str, source_address: str) -> bool:
+    """Ask the kernel by connecting a datagram socket, which sends nothing."""
+    try:
+        with _bound(ipaddress.ip_address(address).version, source_address, socket.SOCK_DGRAM) as asked:
+            asked.connect((address, 9))
+    except OSError:
+        return False
+    return True
