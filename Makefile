@@ -1,13 +1,11 @@
-# The two commands of the README are `make scan` and `make test`; both set everything up. `make help` lists the rest.
+# `make test` sets everything up and passes the tests. `make help` lists the rest.
 PYTHON ?= python3
 VENV   ?= .venv
-LIST   ?=
-ARGS   ?=
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scan test check servers bench lab lock clean
+.PHONY: help setup test check servers lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -20,16 +18,6 @@ $(READY): requirements.lock requirements-dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . 1>&2
 	@touch $@
 
-scan: $(READY)  ## scan the loopback lab, or LIST=my.csv ARGS="..."; rows on stdout
-ifeq ($(LIST),)
-	@$(BIN)/starttls scan --lab $(ARGS)
-else
-	@$(BIN)/starttls scan $(LIST) $(ARGS)
-endif
-
-lab: $(READY)  ## serve the loopback lab until interrupted
-	@$(BIN)/starttls lab
-
 test: $(READY)  ## the tests that need nothing but loopback
 	@$(BIN)/python -m pytest -n auto
 
@@ -41,9 +29,6 @@ check: $(READY)  ## format, lint, types, import contracts
 
 servers: $(READY)  ## real Postfix, Exim, Knot, Unbound ...: installs them from Debian (root), own network namespace
 	@tests/servers/run $(BIN)/python
-
-bench: $(READY)  ## benchmarks, ratios side by side
-	@for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 lock:  ## refresh both lock files (needs uv); no index addresses inside
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from scanner.assess.posture import assess, unscanned
-from scanner.assess.webpki import Trust
+from scanner.model.assessment import Assessment, Finding, Status, Verdict
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.policy import MtaSts, PolicyFetch, TlsRpt
 from scanner.model.record import Evidence, Record
@@ -68,14 +67,15 @@ class PolicyFetcher(Protocol):
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What one survey works with. `validating` answers like `resolver` and knows the security status (DNSSEC); it is
-    asked only where that decides something, and is None where no resolver can be trusted to validate.
+    asked only where that decides something, and is None where no resolver can be trusted to validate. `judge` is a pure
+    function over the evidence and a moment: the same that judges stored rows again.
     """
 
     resolver: Resolver
     validating: Resolver | None
     prober: Prober
     fetcher: PolicyFetcher
-    trust: Trust
+    judge: Callable[[Evidence, datetime], Assessment]
     exclusions: Exclusions
     now: Callable[[], datetime]
 
@@ -90,8 +90,21 @@ async def survey(target: Target, tools: Tools, settings: Settings, run_id: str) 
     policies = await discover(target.domain, route, tools)
     sessions = await converse(route, tools, settings)
     evidence = Evidence(route, *policies, sessions)
-    assessment = assess(evidence, settings.sources, tools.trust, tools.now())
-    return Record(run_id, target, observed_at, evidence, assessment)
+    return Record(run_id, target, observed_at, evidence, tools.judge(evidence, tools.now()))
+
+
+def unscanned(fault: Fault) -> Assessment:
+    """Judge a row about which nothing was sent: a bad row of the list, or a domain that asked to be left alone."""
+    nothing = Verdict.NOT_APPLICABLE
+    return Assessment(
+        status=Status.EXCLUDED if fault.kind is Kind.EXCLUDED else Status.INPUT_ERROR,
+        starttls=nothing,
+        webpki=nothing,
+        dane=nothing,
+        mta_sts=nothing,
+        tls_rpt=nothing,
+        findings=(Finding(fault.kind.value, "docs/record.md", detail=fault.detail),),
+    )
 
 
 def excluded(name: str, exclusions: Exclusions) -> Fault | None:
@@ -129,7 +142,8 @@ async def describe(name: str, preference: int, resolver: Resolver) -> MxHost:
     ipv4 = await resolver.ipv4(name)
     ipv6 = await resolver.ipv6(name)
     alias = await alias_validity(name, ipv4, ipv6, resolver)
-    base, found = name, Answer[TlsaRecord](name)
+    base = name
+    found: Answer[TlsaRecord] = Answer(name)
     for base in tlsa.base_domains(name, ipv4, ipv6, alias):
         found = await resolver.tlsa(f"_25._tcp.{base}")
         if tlsa.settles(found):
@@ -147,7 +161,7 @@ async def alias_validity(name: str, ipv4: Answer[str], ipv6: Answer[str], resolv
 async def discover(domain: str, route: Route, tools: Tools) -> tuple[MtaSts, TlsRpt]:
     """RFC 8461 and 8460 records, and the policy file where a record announces one."""
     if route.mx.fault is not None and route.mx.fault.kind is Kind.NXDOMAIN:  # RFC 8020: nothing below it either
-        nothing = Answer[bytes](domain, fault=route.mx.fault)
+        nothing: Answer[bytes] = Answer(domain, fault=route.mx.fault)
         return MtaSts(nothing), TlsRpt(nothing)
     reports = tlsrpt.read(await tools.resolver.txt(f"_smtp._tls.{domain}"))
     announced = mta_sts.read_record(await tools.resolver.txt(f"_mta-sts.{domain}"))

@@ -25,6 +25,7 @@ class Validity(StrEnum):
 class Answer(Generic[T]):
     """One RRset. NXDOMAIN and NODATA are answers (RFC 7672 section 2.1.1) and still ride in `fault`, with no records.
 
+    Write `Answer(...)`, not `Answer[str](...)`: before Python 3.12 a frozen slotted generic refuses the latter.
     `canonical_name` is where CNAMEs led, `name` itself when there was none. Faults: the DNS kinds, stage RESOLVE.
     """
 

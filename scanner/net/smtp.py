@@ -165,8 +165,9 @@ class Talk:
         fault = await self._tap.upgrade(self._tools.contexts[hello], name, deadline_s)
         if fault is not None:
             return fault
-        self._see(handshake=self._handshake(name or ""), stage=Stage.HANDSHAKE)
-        if not _known_handshake(self.session).chain:
+        handshake = self._handshake(name or "")
+        self._see(handshake=handshake, stage=Stage.HANDSHAKE)
+        if not handshake.chain:
             self._note(Oddity.NO_CERTIFICATE)
         return Stage.EHLO_TLS
 
@@ -235,7 +236,7 @@ class Talk:
         return Ask(stage, command, self._left_s(deadline_s), most_bytes, limits.reply_lines)
 
     def _left_s(self, deadline_s: float) -> float:
-        """The deadline of a step, within that of the session."""
+        """Keep the deadline of a step within that of the session."""
         return max(0.001, min(deadline_s, self._ends_at_s - self._tools.clock.monotonic_s()))
 
     def _note(self, *oddities: Oddity) -> None:
@@ -259,7 +260,7 @@ STEPS: dict[Stage, Step] = {
 
 
 def _refusal(reply: Reply, stage: Stage) -> Fault | None:
-    """What a reply means that is not the one hoped for (RFC 5321 s4.2.1)."""
+    """Say what a reply means that is not the one hoped for (RFC 5321 s4.2.1)."""
     if reply.code == 220 or (reply.is_positive and stage is not Stage.STARTTLS):
         return None
     kind = Kind.REPLY_421 if reply.code == 421 else _REFUSALS.get(reply.code // 100, Kind.DESYNC)
@@ -273,10 +274,5 @@ def _literal(address: str) -> str:
 
 
 def _known(reply: Reply | None) -> Reply:
-    """A reply of a step that went well; code 0 where there is none."""
+    """Take the reply of a step that went well; code 0 where there is none."""
     return reply or Reply(0, ())
-
-
-def _known_handshake(session: Session) -> Handshake:
-    """The handshake of a step that went well."""
-    return cast("Handshake", session.handshake)

@@ -7,6 +7,7 @@ import pytest
 from scanner.model.fault import Kind, Stage
 from scanner.model.route import Endpoint
 from scanner.model.session import Hello, Oddity, Session, Source
+from scanner.net.clock import Clock
 from scanner.net.smtp import SmtpProber
 from scanner.protocols.ehlo import offers_starttls
 from scanner.settings import Deadlines, Limits
@@ -17,7 +18,7 @@ LAB = (ipaddress.ip_network("192.0.2.0/24"),)
 
 async def seen(postfix: Postfix, instance: str, client: str = SEEN_FROM) -> Session:
     """One session with an instance from one of our addresses."""
-    prober = SmtpProber(Deadlines(greeting_s=6), Limits(), LAB)
+    prober = SmtpProber(Deadlines(greeting_s=6), Limits(), LAB, Clock())
     endpoint = Endpoint("mx.lab.test", postfix.addresses[instance], 25, "mx.lab.test")
     return await prober.converse(endpoint, Source("mail", client, "c.lab.test"), Hello.USUAL)
 

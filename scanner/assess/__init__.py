@@ -1,1 +1,0 @@
-"""Evidence to verdict: pure functions that may be run again over stored rows."""
