@@ -10,8 +10,6 @@ import ipaddress
 
 from scanner.settings import Network
 
-REGISTRY_DATE = "2026-10-01"
-
 DENIED_IPV4 = {
     "0.0.0.0/8": "this network (RFC 791)",
     "10.0.0.0/8": "private use (RFC 1918)",
