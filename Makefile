@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test check servers lock clean
+.PHONY: help setup test sessions check servers lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ $(READY): requirements.lock requirements-dev.lock pyproject.toml
 
 test: $(READY)  ## the tests that need nothing but loopback
 	@$(BIN)/python -m pytest -n auto
+
+sessions: $(READY)  ## the prober against scripted servers; its deadlines want an idle machine
+	@$(BIN)/python -m pytest tests/sessions
 
 check: $(READY)  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
