@@ -91,7 +91,22 @@ LAB = Pace(
     backoff_s=0.2,
     backoff_most_s=1.0,
 )
-PROFILES = {"gentle": GENTLE, "standard": STANDARD, "lab": LAB}
+LAB_DEADLINES = Deadlines(
+    connect_s=1.0,
+    greeting_s=2.5,
+    ehlo_s=2.0,
+    starttls_s=1.5,
+    handshake_s=1.5,
+    session_s=6.0,
+    quit_s=0.5,
+    policy_s=2.0,
+    dns_s=2.0,
+)
+PROFILES = {
+    "gentle": (GENTLE, Deadlines()),
+    "standard": (STANDARD, Deadlines()),
+    "lab": (LAB, LAB_DEADLINES),
+}
 
 
 class SourceUse(StrEnum):

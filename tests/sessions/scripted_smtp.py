@@ -71,6 +71,8 @@ def encrypt(context: ssl.SSLContext) -> Act:
     """Shake hands as the server; where that fails, stay until the scanner leaves."""
 
     def act(stage: Stage) -> None:
+        if not stage.wire.recv(1, socket.MSG_PEEK):  # wrapping a dead connection leaves an open socket behind
+            raise ConnectionError("the scanner left")
         stage.wire = context.wrap_socket(stage.wire, server_side=True, do_handshake_on_connect=False)
         try:
             stage.wire.do_handshake()

@@ -1,0 +1,86 @@
+"""From the options of a run to its settings, and back to the words that the manifest keeps.
+
+Touches: nothing. Source: docs/record.md (options, manifest).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import orjson
+
+from scanner.cli.exits import Exit, Refused
+from scanner.cli.options import Chosen
+from scanner.model.session import Source
+from scanner.settings import PROFILES, Deadlines, Limits, Settings, SourceUse
+
+PACE_OPTIONS = {"source_per_s": "rate", "run_per_s": "run-rate", "address_open": "per-address", "source_open": "open"}
+NOT_OF_THE_RESULT = frozenset(
+    {"output", "certificates", "resume", "overwrite", "status-interval", "quiet", "log-format", "config"}
+)
+"""Options that change how a run is watched and kept, and never what its rows say: a resumed run may differ in them."""
+ANYWHERE = Source("default")
+"""No address of ours was named: the kernel chooses."""
+
+
+def settings(chosen: Chosen) -> Settings:
+    """Put together the settings. Raises Refused where two options contradict each other."""
+    pace, deadlines = PROFILES[chosen["profile"]]
+    limits = Limits()
+    return Settings(
+        sources=sources(chosen),
+        source_use=SourceUse(chosen["sources"]),
+        resolvers=chosen["resolver"],
+        port=chosen["port"],
+        https_port=chosen["https-port"],
+        allow_networks=chosen["allow-net"],
+        seed=chosen["seed"] or 0,
+        deadlines=replace(
+            deadlines, **given(chosen, {each.name: deadline_option(each.name) for each in fields(Deadlines)})
+        ),
+        limits=replace(limits, **given(chosen, {"open_sessions": "open"})),
+        pace=replace(pace, **given(chosen, PACE_OPTIONS)),
+    )
+
+
+def given(chosen: Chosen, names: dict[str, str]) -> dict[str, Any]:
+    """Keep what somebody asked for."""
+    return {field: chosen[option] for field, option in names.items() if chosen[option] is not None}
+
+
+def deadline_option(field: str) -> str:
+    """Name the option of a deadline."""
+    return f"{field.removesuffix('_s')}-deadline"
+
+
+def sources(chosen: Chosen) -> tuple[Source, ...]:
+    """Give every source its EHLO name; each address and each name stands for one source only."""
+    asked: tuple[Source, ...] = chosen["source"] or (ANYWHERE,)
+    if len({each.name for each in asked}) < len(asked) or len({each.address for each in asked}) < len(asked):
+        raise Refused(Exit.USAGE, "--source: an address or a name is there twice")
+    if chosen["sources"] == SourceUse.EACH and len(asked) < 2:
+        raise Refused(Exit.USAGE, "--sources each: two sources are needed to compare; name them with --source")
+    return tuple(replace(each, ehlo_name=each.ehlo_name or chosen["ehlo-name"]) for each in asked)
+
+
+def effective(chosen: Chosen) -> dict[str, str | list[str] | None]:
+    """Write every option as text, for the manifest and for comparing two runs."""
+    return {name: written(value) for name, value in chosen.values.items()}
+
+
+def written(value: object) -> str | list[str] | None:
+    """Write one value as text."""
+    if value is None:
+        return None
+    if isinstance(value, Source):
+        return f"{value.address}={value.name}@{value.ehlo_name}"
+    if isinstance(value, tuple):
+        return [str(written(each)) for each in value]
+    return str(value)
+
+
+def digest(chosen: Chosen, contents: Mapping[str, str]) -> str:
+    """Digest what decides the rows, `contents` of named files included: a run is resumed only with the same."""
+    words = {name: text for name, text in effective(chosen).items() if name not in NOT_OF_THE_RESULT}
+    return hashlib.sha256(orjson.dumps({**words, **contents}, option=orjson.OPT_SORT_KEYS)).hexdigest()
