@@ -71,6 +71,7 @@ class Pace:
     prefix_per_s: float = 1.0
     provider_open: int = 10
     provider_per_s: float = 2.0
+    provider_is_host: bool = False
     backoff_s: float = 300.0
     backoff_most_s: float = 4000.0
     park_after: int = 3
@@ -88,8 +89,9 @@ LAB = Pace(
     prefix_per_s=4000.0,
     provider_open=2000,
     provider_per_s=4000.0,
-    backoff_s=0.2,
-    backoff_most_s=1.0,
+    provider_is_host=True,  # all scenarios share one registered domain, and many of them refuse on purpose
+    backoff_s=0.01,
+    backoff_most_s=0.02,
 )
 LAB_DEADLINES = Deadlines(
     connect_s=1.0,
@@ -100,7 +102,7 @@ LAB_DEADLINES = Deadlines(
     session_s=6.0,
     quit_s=0.5,
     policy_s=2.0,
-    dns_s=2.0,
+    dns_s=5.0,
 )
 PROFILES = {
     "gentle": (GENTLE, Deadlines()),

@@ -15,8 +15,13 @@ DIGEST_NAMES = {1: "sha256", 2: "sha512"}
 
 
 def matters(route: Route) -> bool:
-    """Tell whether DNSSEC decides anything here: a host has TLSA records, or trouble when asked for them."""
-    return any(settles(host.tlsa) for host in route.hosts)
+    """Tell whether DNSSEC decides anything here: a host has TLSA records, or trouble when asked for them.
+
+    SERVFAIL is how a validating resolver shows a bogus RRset (RFC 4035 section 5.5), so it is looked into as well.
+    """
+    looked_up = [route.mx.fault, *(answer.fault for host in route.hosts for answer in (host.ipv4, host.ipv6))]
+    is_suspect = any(fault is not None and fault.kind is Kind.SERVFAIL for fault in looked_up)
+    return is_suspect or any(settles(host.tlsa) for host in route.hosts)
 
 
 def settles(answer: Answer[TlsaRecord]) -> bool:

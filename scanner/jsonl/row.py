@@ -1,0 +1,133 @@
+"""The whole row: the flat head that a warehouse groups by, and the evidence behind it.
+
+Touches: nothing. Source: docs/record.md.
+"""
+
+from collections.abc import Mapping
+
+from scanner import schema, text
+from scanner.jsonl import directions, judgement
+from scanner.jsonl.caps import HEAD_LETTERS, Caps, Pen
+from scanner.jsonl.sessions import read_session, write_session
+from scanner.jsonl.values import Part, read_fault, read_text, read_time, write_fault, write_time
+from scanner.model.record import Evidence, Record
+from scanner.model.route import Route
+from scanner.model.session import Session
+from scanner.model.target import Target
+from scanner.protocols.provider import provider
+
+LEAST_SESSION_BYTES = 1000
+"""The keys of a session alone take more."""
+
+
+def least_bytes(record: Record, caps: Caps) -> int:
+    """Tell cheaply how long the row must become at least, so that nothing huge is written only to be thrown away."""
+    sessions = record.evidence.sessions[: caps.sessions] if record.evidence else ()
+    heard = 0
+    for it in sessions:
+        for reply in (it.greeting, it.ehlo, it.helo, it.starttls, it.ehlo_tls):
+            if reply is not None:
+                heard += sum(min(len(line), caps.line_bytes) for line in reply.lines[: caps.reply_lines])
+    return len(sessions) * LEAST_SESSION_BYTES + heard
+
+
+def write_record(record: Record, pen: Pen) -> dict[str, object]:
+    """Write the row. `truncated` is filled in last, when it is known."""
+    target, evidence, assessment = record.target, record.evidence, record.assessment
+    sessions = () if evidence is None else evidence.sessions
+    row = {
+        "schema": schema.VERSION,
+        "run_id": text.from_str(record.run_id[:HEAD_LETTERS]),
+        "n": target.n,
+        "domain": text.from_str(target.domain[:HEAD_LETTERS]) or None,
+        "input": write_target(target, pen),
+        "observed_at": write_time(record.observed_at),
+        **judgement.write_verdicts(assessment),
+        **write_extent(evidence, pen),
+        "truncated": False,
+        **judgement.write_conclusions(assessment, (session.source for session in sessions), pen),
+        "route": None if evidence is None else directions.write_route(evidence.route, pen),
+        "policies": None if evidence is None else write_policies(evidence, pen),
+        **pen.listed("sessions", sessions, lambda it: write_session(it, pen), pen.caps.sessions),
+    }
+    row["truncated"] = pen.cut
+    return row
+
+
+def write_target(target: Target, pen: Pen) -> dict[str, object]:
+    """Write what the list said."""
+    return {
+        "raw": pen.text(target.raw),
+        **pen.listed("columns", target.columns, lambda it: _write_column(it, pen), pen.caps.items),
+        "fault": write_fault(target.fault, pen),
+    }
+
+
+def _write_column(column: tuple[str, str], pen: Pen) -> dict[str, object]:
+    return {"name": pen.text(column[0]), "value": pen.text(column[1])}
+
+
+def write_extent(evidence: Evidence | None, pen: Pen) -> dict[str, object]:
+    """Write what the evidence comes to: versions, counts, whose hosts they are."""
+    route = None if evidence is None else evidence.route
+    sessions = () if evidence is None else evidence.sessions
+    versions = sorted({it.handshake.version for it in sessions if it.handshake is not None})  # SSLv3 < TLSv1 < TLSv1.3
+    return {
+        "tls_version_min": pen.text(versions[0]) if versions else None,
+        "tls_version_max": pen.text(versions[-1]) if versions else None,
+        "mx_count": None if route is None else route.mx_count,
+        "endpoint_count": None if route is None else endpoint_count(sessions),
+        "provider": None if route is None else provider_of(route, pen),
+    }
+
+
+def endpoint_count(sessions: tuple[Session, ...]) -> int:
+    """Count the pairs of MX host and address that were visited."""
+    return len({(it.endpoint.mx, it.endpoint.address) for it in sessions})
+
+
+def provider_of(route: Route, pen: Pen) -> str | None:
+    """Name the registered domain of the first MX host."""
+    name = provider(route.hosts[0].name[:HEAD_LETTERS]) if route.hosts else None
+    return None if name is None else pen.text(name)
+
+
+def write_policies(evidence: Evidence, pen: Pen) -> dict[str, object]:
+    """Write what is published beside the MX."""
+    return {
+        "mta_sts": directions.write_mta_sts(evidence.mta_sts, pen),
+        "tls_rpt": directions.write_tls_rpt(evidence.tls_rpt, pen),
+    }
+
+
+def read_record(row: Part, certificates: Mapping[str, bytes]) -> Record:
+    """Undo `write_record`."""
+    return Record(
+        run_id=read_text(row["run_id"]),
+        target=read_target(row),
+        observed_at=read_time(row["observed_at"]),
+        evidence=None if row["route"] is None else read_evidence(row, certificates),
+        assessment=judgement.read_assessment(row),
+    )
+
+
+def read_target(row: Part) -> Target:
+    """Undo `write_target`."""
+    given = row["input"]
+    return Target(
+        n=row["n"],
+        domain=read_text(row["domain"]),
+        raw=read_text(given["raw"]),
+        columns=tuple((read_text(it["name"]), read_text(it["value"])) for it in given["columns"]),
+        fault=read_fault(given["fault"]),
+    )
+
+
+def read_evidence(row: Part, certificates: Mapping[str, bytes]) -> Evidence:
+    """Read what judgement needs."""
+    return Evidence(
+        route=directions.read_route(row["route"], read_text(row["domain"])),
+        mta_sts=directions.read_mta_sts(row["policies"]["mta_sts"]),
+        tls_rpt=directions.read_tls_rpt(row["policies"]["tls_rpt"]),
+        sessions=tuple(read_session(it, certificates) for it in row["sessions"]),
+    )

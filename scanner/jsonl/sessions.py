@@ -1,0 +1,172 @@
+"""One SMTP connection in a row: every line as it was on the wire, and the certificates by their digest.
+
+Touches: nothing. Source: docs/record.md.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from scanner import text
+from scanner.jsonl.caps import Pen
+from scanner.jsonl.values import (
+    Part,
+    read_fault,
+    read_text,
+    read_time,
+    write_fault,
+    write_time,
+    write_time_if_any,
+)
+from scanner.model.certificate import Certificate
+from scanner.model.fault import Stage
+from scanner.model.route import Endpoint
+from scanner.model.session import Handshake, Hello, Oddity, Reply, Session
+from scanner.protocols import certificate, ehlo
+
+TIMED = tuple(stage.word for stage in Stage if stage >= Stage.CONNECT)
+"""Stages that take time, in order."""
+_OFFER_LINES = ehlo.KEYWORDS_MOST + 1
+
+
+def write_session(session: Session, pen: Pen) -> dict[str, object]:
+    """Write one connection."""
+    endpoint, ehlo_reply = session.endpoint, session.ehlo
+    offers = () if ehlo_reply is None else ehlo.keywords(Reply(ehlo_reply.code, ehlo_reply.lines[:_OFFER_LINES]))
+    return {
+        "mx": pen.text(endpoint.mx),
+        "address": pen.text(endpoint.address),
+        "port": endpoint.port,
+        "server_name": pen.text_if_any(endpoint.server_name),
+        "source": pen.text(session.source),
+        "source_address": pen.text_if_any(session.source_address),
+        "egress": pen.text_if_any(session.egress),
+        "ehlo_name": pen.text_if_any(session.ehlo_name),
+        "hello": session.hello,
+        "stage": session.stage.word,
+        "fault": write_fault(session.fault, pen),
+        "observed_at": write_time(session.observed_at),
+        "shared": session.shared,
+        "inherited": session.inherited,
+        **write_reply("greeting", session.greeting, pen),
+        **write_reply("ehlo", ehlo_reply, pen),
+        **write_reply("helo", session.helo, pen),
+        **pen.listed("keywords", offers, pen.text, pen.caps.items),
+        **write_reply("starttls_reply", session.starttls, pen),
+        "tls": write_handshake(session.handshake, pen),
+        **write_reply("ehlo_tls", session.ehlo_tls, pen),
+        **pen.listed("oddities", session.oddities, str, pen.caps.items),
+        "unsolicited": pen.raw(session.unsolicited, pen.caps.line_bytes) if session.unsolicited else None,
+        "times_ms": {**dict.fromkeys(TIMED), **dict(session.times_ms)},
+    }
+
+
+def write_reply(key: str, reply: Reply | None, pen: Pen) -> dict[str, object]:
+    """Write the code and every line of a reply. No code: no reply; code 0: it was cut short."""
+    lines, caps = () if reply is None else reply.lines, pen.caps
+    return {
+        f"{key}_code": None if reply is None else reply.code,
+        **pen.listed(key, lines, lambda line: pen.raw(line, caps.line_bytes), caps.reply_lines),
+    }
+
+
+def write_handshake(handshake: Handshake | None, pen: Pen) -> dict[str, object] | None:
+    """Write what was agreed and presented."""
+    if handshake is None:
+        return None
+    chain = [pen.text(it.sha256) for it in pen.first(handshake.chain, pen.caps.items)]
+    return {
+        "version": pen.text(handshake.version),
+        "cipher": pen.text(handshake.cipher),
+        "group": None if handshake.group is None else pen.text(handshake.group),
+        "sni": pen.text_if_any(handshake.server_name),
+        "chain": chain,
+        "chain_count": handshake.chain_count,
+        "chain_truncated": len(chain) < max(len(handshake.chain), handshake.chain_count),
+        "leaf": write_leaf(handshake.chain[0], pen) if handshake.chain else None,
+    }
+
+
+def write_leaf(leaf: Certificate, pen: Pen) -> dict[str, object]:
+    """Write the facts of one certificate. Names beyond the cap are no loss to the row: its DER is kept elsewhere."""
+    names = leaf.dns_names[: pen.caps.names]
+    return {
+        "sha256": pen.text(leaf.sha256),
+        "subject": pen.text_if_any(leaf.subject),
+        "issuer": pen.text_if_any(leaf.issuer),
+        "common_name": pen.text_if_any(leaf.common_name),
+        "serial": pen.text_if_any(leaf.serial),
+        "names": [pen.text(name) for name in names],
+        "names_count": len(leaf.dns_names),
+        "names_truncated": len(names) < len(leaf.dns_names),
+        "not_before": write_time_if_any(leaf.not_before_at),
+        "not_after": write_time_if_any(leaf.not_after_at),
+        "key_type": pen.text_if_any(leaf.key_type),
+        "key_bits": leaf.key_bits,
+        "signature_hash": pen.text_if_any(leaf.signature_hash),
+        "self_issued": leaf.self_issued,
+        "server_auth": leaf.server_auth,
+    }
+
+
+def read_session(part: Part, certificates: Mapping[str, bytes]) -> Session:
+    """Undo `write_session`. Certificates that are missing are kept by their digest, without DER."""
+    times = part["times_ms"]
+    return Session(
+        endpoint=_read_endpoint(part),
+        source=read_text(part["source"]),
+        source_address=read_text(part["source_address"]),
+        ehlo_name=read_text(part["ehlo_name"]),
+        observed_at=read_time(part["observed_at"]),
+        hello=Hello(part["hello"]),
+        stage=Stage[part["stage"].upper()],
+        egress=read_text(part["egress"]),
+        **{field: read_reply(key, part) for field, key in REPLIES.items()},
+        handshake=_read_handshake(part["tls"], certificates),
+        fault=read_fault(part["fault"]),
+        oddities=tuple(map(Oddity, part["oddities"])),
+        unsolicited=text.to_bytes(part["unsolicited"] or ""),
+        times_ms=tuple((stage, times[stage]) for stage in TIMED if times[stage] is not None),
+        shared=part["shared"],
+        inherited=part["inherited"],
+    )
+
+
+def _read_endpoint(part: Part) -> Endpoint:
+    mx, address, server_name = (read_text(part[key]) for key in ("mx", "address", "server_name"))
+    return Endpoint(mx, address, part["port"], server_name)
+
+
+REPLIES = {"greeting": "greeting", "ehlo": "ehlo", "helo": "helo", "starttls": "starttls_reply", "ehlo_tls": "ehlo_tls"}
+"""Where each reply of a Session is in a row."""
+
+
+def read_reply(key: str, part: Part) -> Reply | None:
+    """Undo `write_reply`."""
+    code = part[f"{key}_code"]
+    return None if code is None else Reply(code, tuple(map(text.to_bytes, part[key])))
+
+
+def _read_handshake(part: Part | None, certificates: Mapping[str, bytes]) -> Handshake | None:
+    if part is None:
+        return None
+    return Handshake(
+        version=read_text(part["version"]),
+        cipher=read_text(part["cipher"]),
+        group=None if part["group"] is None else read_text(part["group"]),
+        server_name=read_text(part["sni"]),
+        chain=tuple(_read_certificate(sha256, certificates) for sha256 in part["chain"]),
+        chain_count=part["chain_count"],
+    )
+
+
+def _read_certificate(sha256: str, certificates: Mapping[str, bytes]) -> Certificate:
+    der = certificates.get(sha256)
+    return Certificate(sha256, b"") if der is None else certificate.read(der)
+
+
+def write_certificate(it: Certificate, pen: Pen) -> dict[str, Any]:
+    """Write the facts of one certificate, without its DER."""
+    return {
+        **write_leaf(it, pen),
+        **pen.listed("unreadable", it.unreadable, pen.text, pen.caps.items),
+    }

@@ -1,0 +1,21 @@
+"""Who runs a mail host, as far as its name tells: the registered domain above it.
+
+Touches: files (the list that comes with publicsuffixlist, once). Source: publicsuffix.org, the algorithm.
+"""
+
+from functools import cache
+
+from publicsuffixlist import PublicSuffixList
+
+
+def provider(host: str) -> str | None:
+    """Name the registered domain, None for a public suffix itself or no name at all: `mx.example.co.uk` is
+    `example.co.uk`.
+    """
+    return _suffixes().privatesuffix(host.lower().rstrip("."))
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    """The list, read at first use: reading takes 50 ms, which a start should not wait for."""
+    return PublicSuffixList()

@@ -1,0 +1,36 @@
+"""Counting, live and from a file."""
+
+from collections import Counter
+
+import orjson
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from scanner.jsonl import encode
+from scanner.model.record import Record
+from scanner.tally import Tally, duration_class, upper_ms
+from tests.unit.records import records
+
+
+@settings(max_examples=30)
+@given(records())
+def test_a_resumed_run_counts_what_the_first_one_counted(record: Record) -> None:
+    findings = record.assessment.findings[:1]
+    assume(all(found.type.isidentifier() for found in findings))  # the types are ours
+    row = orjson.loads(encode(record))
+    live, reread = Tally(), Tally()
+    live.add(record)
+    reread.add_row(row)
+    assert live == reread or row["truncated"]
+
+
+@given(st.integers(0, 10**7))
+def test_a_duration_lies_in_its_class(took_ms: int) -> None:
+    upper = upper_ms(duration_class(took_ms))
+    assert took_ms <= upper <= max(1, took_ms * 1.26)
+
+
+def test_percentiles_are_those_of_all_sessions() -> None:
+    tally = Tally()
+    tally.durations["ehlo"] = Counter({duration_class(10): 90, duration_class(1000): 10})
+    assert tally.latency_ms() == {"ehlo": {"p50": 11, "p90": 11, "p99": 1023}}
