@@ -1,0 +1,74 @@
+"""ONE judgement: Evidence -> Assessment. Pure, so that stored evidence can be judged again by new rules.
+
+Each axis is one module with `axis` and `findings`; `delivery` says what would happen to mail. Nothing here knows how
+the evidence was gathered, and nothing looks at a clock: the moment is an argument.
+
+Touches: nothing. Source: docs/verdicts.md.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from scanner.assess import dane, delivery, hygiene, mta_sts, starttls, status, tls_rpt, webpki
+from scanner.assess.case import Case, has_no_address, is_bogus, receives_no_mail, routing_fault, views
+from scanner.assess.delivery import is_address
+from scanner.assess.findings import found, weighed
+from scanner.assess.trust import Trust, Verifier
+from scanner.model.assessment import Assessment, Finding
+from scanner.model.fault import Kind
+from scanner.model.record import Evidence
+
+
+class Judge:
+    """The judge of one run: `Judge(trust)(evidence, at)`.
+
+    It remembers verified chains, which changes the cost and nothing else.
+    """
+
+    def __init__(self, trust: Trust) -> None:
+        self.verifier = Verifier(trust)
+
+    def __call__(self, evidence: Evidence, at: datetime) -> Assessment:
+        """Judge one domain at a moment (UTC)."""
+        case = Case(evidence, views(evidence.sessions), self.verifier, at)
+        offered = starttls.axis(case)
+        return Assessment(
+            status=status.status(case, offered),
+            starttls=offered,
+            webpki=webpki.axis(case, offered),
+            dane=dane.axis(case),
+            mta_sts=mta_sts.axis(case),
+            tls_rpt=tls_rpt.axis(case),
+            differs_by_source=starttls.differs(case),
+            findings=weighed(_findings(case)),
+            predictions=delivery.predict(case),
+        )
+
+
+def judge(trust: Trust, evidence: Evidence, at: datetime) -> Assessment:
+    """Judge one domain once. A run takes a `Judge`, which builds the trust store only once."""
+    return Judge(trust)(evidence, at)
+
+
+def _findings(case: Case) -> Iterator[Finding]:
+    yield from _of_route(case)
+    for rules in (starttls, webpki, dane, mta_sts, tls_rpt, hygiene):
+        yield from rules.findings(case)
+
+
+def _of_route(case: Case) -> Iterator[Finding]:
+    """What is wrong with the way to the servers (RFC 5321 section 5.1, RFC 7505)."""
+    route = case.route
+    fault = routing_fault(route)
+    if fault is not None and fault.kind is not Kind.BOGUS:
+        yield found("domain-not-found" if fault.kind is Kind.NXDOMAIN else "dns-lookup-failed", detail=fault.kind.value)
+    if not route.null_mx and any(not record.exchange for record in route.mx.records):
+        is_alone = len(route.mx.records) == 1
+        yield found("null-mx-malformed" if is_alone else "null-mx-not-alone")
+    for host in () if receives_no_mail(route) else route.hosts:
+        if is_address(host.name):
+            yield found("mx-is-address", host.name)
+        elif has_no_address(host):
+            yield found("mx-without-address", host.name)
+        elif not host.addresses and not is_bogus(host):
+            yield found("dns-lookup-failed", host.name, detail="A, AAAA")

@@ -1,0 +1,163 @@
+"""Does a chain lead to a trust anchor? That and nothing else: names, dates of the leaf and purpose are asked elsewhere.
+
+An engine that answers several questions at once stops at the first "no" and hides the others. So the chain is verified
+at a moment inside the validity of its leaf: an expired certificate can still be seen to come from a trusted CA.
+
+Touches: nothing. Source: RFC 5280 section 6.1; OpenSSL's X509_verify_cert with no flags: no partial chains, no purpose,
+no revocation, no security level.
+"""
+
+import hashlib
+import warnings
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
+from OpenSSL import crypto
+
+from scanner.model.certificate import Certificate
+
+CHAINS_REMEMBERED = 10_000
+NO_FLAGS = 0
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom we trust: `anchors` are DER; `sha256` is the digest of the bundle they came in."""
+
+    name: str
+    sha256: str
+    anchors: tuple[bytes, ...] = field(repr=False)
+
+
+def trust(name: str, pem_bytes: bytes) -> Trust:
+    """Read a PEM bundle. Raises ValueError where it holds no certificate, or one that cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # odd serial numbers are the CA's affair
+        anchors = x509.load_pem_x509_certificates(pem_bytes)
+    digest = hashlib.sha256(pem_bytes).hexdigest()
+    return Trust(name, digest, tuple(anchor.public_bytes(Encoding.DER) for anchor in anchors))
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFault:
+    """Why a chain does not verify: OpenSSL's X509_V_ERR code, the depth (0 is the leaf), and its words."""
+
+    code: int
+    depth: int
+    text: str
+
+
+UNREADABLE = ChainFault(-1, 0, "certificate cannot be read")
+EXPIRED = 10
+NOT_YET_VALID = 9
+
+
+class Verifier:
+    """One trust store, and the chains it has verified: a million domains share a few thousand chains.
+
+    An answer is reused only where it must be the same: for the same certificates while none of them, and no anchor,
+    has begun or ceased to be valid in between.
+    """
+
+    def __init__(self, anchors: Trust, remembered: int = CHAINS_REMEMBERED) -> None:
+        self._anchors = tuple(filter(None, map(_load, anchors.anchors)))
+        self._turns = _turns(anchors.anchors)
+        self._seen: OrderedDict[object, ChainFault | None] = OrderedDict()
+        self._remembered = remembered
+        self.verifications = 0
+
+    def fault(self, chain: tuple[Certificate, ...], at: datetime) -> ChainFault | None:
+        """Why the chain, leaf first, leads to no anchor; None where it does."""
+        moment = inside(chain[0], at)
+        states = tuple(_state(certificate, moment) for certificate in chain)
+        key = (tuple(it.sha256 for it in chain), states, bisect_right(self._turns, moment))
+        if key in self._seen:
+            self._seen.move_to_end(key)
+            return self._seen[key]
+        self.verifications += 1
+        self._seen[key] = answer = verify(store(self._anchors, NO_FLAGS, moment), chain)
+        if len(self._seen) > self._remembered:
+            self._seen.popitem(last=False)
+        return answer
+
+
+def inside(leaf: Certificate, at: datetime) -> datetime:
+    """Move to the nearest whole second within the leaf's validity."""
+    moment = at.replace(microsecond=0)
+    if leaf.not_after_at is not None:
+        moment = min(moment, _shifted(leaf.not_after_at, -SECOND))
+    if leaf.not_before_at is not None:
+        moment = max(moment, leaf.not_before_at)
+    return moment
+
+
+def anchored(anchor: Certificate, chain: tuple[Certificate, ...], at: datetime) -> ChainFault | None:
+    """Why the chain does not lead to this one anchor, which need not be self-signed (RFC 7671 section 5.2)."""
+    loaded = _load(anchor.der)
+    if loaded is None:
+        return UNREADABLE
+    return verify(store((loaded,), crypto.X509StoreFlags.PARTIAL_CHAIN, inside(chain[0], at)), chain)
+
+
+def store(anchors: Iterable[crypto.X509], flags: int, moment: datetime) -> crypto.X509Store:
+    """Build a store for one moment: OpenSSL keeps the first time it is given and ignores every later one."""
+    made = crypto.X509Store()
+    made.set_flags(flags)
+    made.set_time(moment)
+    for anchor in anchors:
+        made.add_cert(anchor)
+    return made
+
+
+def verify(anchors: crypto.X509Store, chain: tuple[Certificate, ...]) -> ChainFault | None:
+    """One verification, some 200 microseconds. Certificates above the leaf that cannot be read are left out."""
+    leaf, *others = [_load(certificate.der) for certificate in chain]
+    if leaf is None:
+        return UNREADABLE
+    try:
+        crypto.X509StoreContext(anchors, leaf, [it for it in others if it is not None]).verify_certificate()
+    except crypto.X509StoreContextError as error:
+        code, depth, text = error.errors
+        return ChainFault(code, depth, text)
+    return None
+
+
+def _load(der: bytes) -> crypto.X509 | None:
+    try:
+        return crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+    except crypto.Error:
+        return None
+
+
+def _turns(anchors: Iterable[bytes]) -> list[datetime]:
+    """Every instant at which an anchor begins or ceases to be valid."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        read = [x509.load_der_x509_certificate(anchor) for anchor in anchors]
+    return sorted({turn for it in read for turn in _ends(it.not_valid_before_utc, it.not_valid_after_utc)})
+
+
+def _ends(not_before_at: datetime | None, not_after_at: datetime | None) -> tuple[datetime, ...]:
+    """The last second has an end on both sides, because versions of OpenSSL differ on whether it still counts."""
+    first = () if not_before_at is None else (not_before_at,)
+    return first if not_after_at is None else (*first, not_after_at, _shifted(not_after_at, SECOND))
+
+
+def _shifted(moment: datetime, by: timedelta) -> datetime:
+    """Stay within what a calendar holds: 99991231235959Z is how a certificate says "for ever" (RFC 5280 s4.1.2.5)."""
+    try:
+        return moment + by
+    except OverflowError:
+        return moment
+
+
+def _state(certificate: Certificate, moment: datetime) -> int:
+    """Count how many ends of its validity lie behind this moment."""
+    return sum(end <= moment for end in _ends(certificate.not_before_at, certificate.not_after_at))

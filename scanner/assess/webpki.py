@@ -1,0 +1,113 @@
+"""Would a server that verifies certificates accept this one for the MX host's name?
+
+Each fact is asked by itself and all are told: trust, dates, name, purpose, signature. The first "no" hides nothing.
+
+Touches: nothing. Source: RFC 8461 section 4.2, RFC 9525, RFC 5280 sections 4.1.2.5 and 4.2.1.12, RFC 8460 section 4.3.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scanner.assess import starttls
+from scanner.assess.case import Case, View
+from scanner.assess.folding import fold
+from scanner.assess.names import certified
+from scanner.assess.trust import EXPIRED, NOT_YET_VALID, ChainFault
+from scanner.model.assessment import Finding, Verdict
+from scanner.model.certificate import Certificate
+
+BROKEN_HASHES = frozenset({"md5", "md4", "md2", "sha1"})
+TRUST_FINDING = {EXPIRED: "certificate-expired", NOT_YET_VALID: "validation-failure", -1: "validation-failure"}
+"""By the code of X509_verify_cert; everything else is `certificate-not-trusted`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One "no", by its finding; `is_certain` False where another server name, or another reader, could see better."""
+
+    type: str
+    detail: str
+    is_certain: bool = True
+
+
+def axis(case: Case, starttls_axis: Verdict) -> Verdict:
+    """Fold over the views; where nothing was seen the answer is that of STARTTLS."""
+    if starttls_axis is Verdict.NOT_APPLICABLE or not case.views:
+        return starttls_axis
+    return fold([of_view(case, view) for view in case.views] + [Verdict.UNKNOWN for _ in starttls.unseen(case)])
+
+
+def of_view(case: Case, view: View) -> Verdict:
+    """One chain, for the name of its MX host."""
+    offered = starttls.of_view(view)
+    session = view.encrypted
+    if offered is Verdict.ABSENT or session is None or session.handshake is None:
+        return offered
+    if not session.handshake.chain:
+        return Verdict.FAIL
+    found = tuple(problems(case, view))
+    if any(problem.is_certain for problem in found):
+        return Verdict.FAIL
+    if found:
+        return Verdict.UNKNOWN
+    return Verdict.PARTIAL if offered is Verdict.PARTIAL else Verdict.PASS
+
+
+def findings(case: Case) -> Iterator[Finding]:
+    """Every problem of every chain that was presented."""
+    for view in case.views:
+        for problem in problems(case, view):
+            yield view.finding(problem.type, problem.detail)
+
+
+def problems(case: Case, view: View) -> Iterator[Problem]:
+    """Everything that keeps this chain from being accepted."""
+    chain = chain_of(view)
+    if not chain:
+        return
+    yield from trust_problems(case.verifier.fault(chain, case.at))
+    yield from date_problems(case, chain[0])
+    yield from name_problems(view, chain[0])
+    yield from use_problems(chain)
+
+
+def chain_of(view: View) -> tuple[Certificate, ...]:
+    """What the server presented, leaf first; empty where there was no handshake or no certificate."""
+    session = view.encrypted
+    return session.handshake.chain if session is not None and session.handshake is not None else ()
+
+
+def trust_problems(fault: ChainFault | None) -> Iterator[Problem]:
+    """RFC 5280 section 6.1."""
+    if fault is not None:
+        where = f" (error {fault.code} at depth {fault.depth})" if fault.code > 0 else ""
+        yield Problem(TRUST_FINDING.get(fault.code, "certificate-not-trusted"), fault.text + where)
+
+
+def date_problems(case: Case, leaf: Certificate) -> Iterator[Problem]:
+    """RFC 5280 section 4.1.2.5, for the leaf; the dates above it are part of trust."""
+    if leaf.not_before_at is None or leaf.not_after_at is None:
+        yield Problem("validation-failure", "dates cannot be read", is_certain=False)
+    elif case.at > leaf.not_after_at:
+        yield Problem("certificate-expired", f"since {leaf.not_after_at:%Y-%m-%d}")
+    elif case.at < leaf.not_before_at:
+        yield Problem("validation-failure", f"not valid before {leaf.not_before_at:%Y-%m-%d}")
+
+
+def name_problems(view: View, leaf: Certificate) -> Iterator[Problem]:
+    """RFC 8461 section 4.2. A certificate shown to somebody who asked for another name proves no mismatch."""
+    named = certified(leaf, view.mx)
+    if named is None:
+        yield Problem("validation-failure", "names cannot be read", is_certain=False)
+    elif not named:
+        told = ", ".join(leaf.dns_names[:5]) or f"no DNS name, common name {leaf.common_name}"
+        yield Problem("certificate-host-mismatch", told, view.asked_for(view.mx))
+
+
+def use_problems(chain: tuple[Certificate, ...]) -> Iterator[Problem]:
+    """Purpose of the leaf (RFC 5280 section 4.2.1.12), and signatures that nobody accepts (RFC 9325 section 4.5)."""
+    if not chain[0].server_auth:
+        yield Problem("validation-failure", "not meant for servers")
+    hashes = sorted({it.signature_hash for it in chain if not it.self_issued} & BROKEN_HASHES)
+    if hashes:
+        yield Problem("validation-failure", f"signed with {hashes[0]}")
