@@ -1,0 +1,60 @@
+"""What an adapter of DNS makes of names, CNAME chains and RRsets, whichever library asked.
+
+Touches: nothing. Source: RFC 1034 section 3.6.2 (CNAME), RFC 1035 section 2.3.4 (sizes), RFC 2308 section 2 (NODATA).
+"""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.route import Answer
+
+T = TypeVar("T")
+
+ALIASES_MOST = 8
+RECORDS_MOST = 2000
+LABEL = re.compile(r"[!-\-/-\[\]-~]{1,63}")  # no dot, no backslash: what c-ares asks for as it stands
+
+
+def server_address(server: str) -> tuple[str, int]:
+    """Read `address`, `address:port` or `[address]:port`. Raises ValueError for anything else, names included."""
+    try:
+        return str(ipaddress.ip_address(server)), 53
+    except ValueError:
+        host, _, port = server.rpartition(":")
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"not an address or address:port: {server}")
+    return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
+
+
+def is_askable(name: str) -> bool:
+    """Tell whether DNS can carry the name (RFC 1035 section 2.3.4) and c-ares will not change it."""
+    bare = name.removesuffix(".")
+    return len(bare) <= 253 and all(map(LABEL.fullmatch, bare.split(".")))
+
+
+def unaskable(name: str) -> Fault:
+    """The fault of a name that is never asked for: a peer published it."""
+    return Fault(Stage.RESOLVE, Kind.DNS_MALFORMED, Side.REMOTE, f"not a name to ask for: {name[:300]}")
+
+
+def follow(name: str, aliases: Mapping[str, str]) -> str | None:
+    """Walk from the name along the aliases (lower case, owner to target); None for a loop or a chain too long."""
+    at = name.removesuffix(".").lower()
+    if at not in aliases:
+        return name
+    for _ in range(ALIASES_MOST):
+        at = aliases[at]
+        if at not in aliases:
+            return at
+    return None
+
+
+def assembled(name: str, found: tuple[T, ...], canonical_name: str | None, ttl_s: int | None) -> Answer[T]:
+    """Make the answer of an RRset and the end of its chain. RFC 2308 section 2.2: nothing there is NODATA."""
+    if canonical_name is None:
+        return Answer(name, fault=Fault(Stage.RESOLVE, Kind.DNS_MALFORMED, detail="a CNAME loop, or a chain too long"))
+    fault = None if found else Fault(Stage.RESOLVE, Kind.NODATA)
+    return Answer(name, found[:RECORDS_MOST], canonical_name, ttl_s, fault=fault)
