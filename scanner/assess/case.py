@@ -65,6 +65,24 @@ class Case:
         """What was seen of one host."""
         return tuple(view for view in self.views if view.mx == host.name)
 
+    def addresses(self, host: MxHost) -> tuple[str, ...]:
+        """Addresses of the host that a sender with our families would try, once each."""
+        sessions = [each for each in self.evidence.sessions if each.endpoint.mx == host.name]
+        tried = {each.endpoint.address for each in in_reach(tuple(sessions))}
+        skipped = {each.endpoint.address for each in sessions} - tried
+        return tuple(each for each in dict.fromkeys(host.addresses) if each not in skipped)
+
+
+def out_of_reach(session: Session) -> bool:
+    """Tell whether none of our sources has the family of this address: a sender like us never tries it."""
+    return session.fault is not None and session.fault.kind is Kind.NO_FAMILY
+
+
+def in_reach(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
+    """Leave out addresses of a family that we lack, at hosts that have another; no sender is hindered by them."""
+    reached = {session.endpoint.mx for session in sessions if not out_of_reach(session)}
+    return tuple(each for each in sessions if not (out_of_reach(each) and each.endpoint.mx in reached))
+
 
 def views(sessions: tuple[Session, ...]) -> tuple[View, ...]:
     """Sort sessions by host, address and source; repetitions of one session count once."""

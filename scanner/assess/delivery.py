@@ -137,7 +137,7 @@ def steps_of(case: Case, host: MxHost, model: str, source: str) -> Iterator[Step
 
 def _attempts(case: Case, host: MxHost, source: str) -> Iterator[Attempt]:
     seen = {(view.address, view.source): view for view in case.of(host)}
-    for address in dict.fromkeys(host.addresses):
+    for address in case.addresses(host):
         own = seen.get((address, source))
         others = sorted(key for key in seen if key[0] == address)
         view = own or (seen[others[0]] if others else None)

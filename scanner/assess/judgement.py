@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from scanner.assess import dane, delivery, hygiene, mta_sts, starttls, status, tls_rpt, webpki
-from scanner.assess.case import Case, has_no_address, is_bogus, receives_no_mail, routing_fault, views
+from scanner.assess.case import Case, has_no_address, in_reach, is_bogus, receives_no_mail, routing_fault, views
 from scanner.assess.delivery import is_address
 from scanner.assess.findings import found, weighed
 from scanner.assess.trust import Trust, Verifier
@@ -30,7 +30,7 @@ class Judge:
 
     def __call__(self, evidence: Evidence, at: datetime) -> Assessment:
         """Judge one domain at a moment (UTC)."""
-        case = Case(evidence, views(evidence.sessions), self.verifier, at)
+        case = Case(evidence, views(in_reach(evidence.sessions)), self.verifier, at)
         offered = starttls.axis(case)
         return Assessment(
             status=status.status(case, offered),

@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, cast
@@ -27,6 +27,7 @@ from scanner.model.route import Endpoint
 from scanner.model.session import Handshake, Hello, Oddity, Reply, Session, Source
 from scanner.net import tls
 from scanner.net.clock import Clock
+from scanner.net.handshakes import Handshakes
 from scanner.net.sockets import blame, connect
 from scanner.net.tap import SURPLUS_KEPT_BYTES, Answered, Ask, Tap
 from scanner.protocols import certificate, ehlo
@@ -51,15 +52,23 @@ class Tools:
     clock: Clock
     contexts: dict[Hello, ssl.SSLContext]
     remembered: Callable[[bytes], Certificate]
+    handshakes: Handshakes | None
 
 
 class SmtpProber:
-    """Implements survey.Prober. Contexts are built once; certificates seen often are parsed once."""
+    """Implements survey.Prober. Contexts are built once, certificates seen often parsed once, handshakes limited."""
 
-    def __init__(self, deadlines: Deadlines, limits: Limits, allow: tuple[Network, ...], clock: Clock) -> None:
+    def __init__(
+        self,
+        deadlines: Deadlines,
+        limits: Limits,
+        allow: tuple[Network, ...],
+        clock: Clock,
+        handshakes: Handshakes | None = None,
+    ) -> None:
         remembered = lru_cache(CERTIFICATES_REMEMBERED)(certificate.read)
         contexts = {hello: tls.context(hello) for hello in Hello}
-        self._tools = Tools(deadlines, limits, allow, clock, contexts, remembered)
+        self._tools = Tools(deadlines, limits, allow, clock, contexts, remembered, handshakes)
 
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
         """One connection. Raises nothing for what a peer does; leaves no socket behind when cancelled."""
@@ -93,8 +102,9 @@ class Talk:
         """Step after step, until there is no next one."""
         stage: Stage | None = Stage.CONNECT
         while stage is not None:
-            began_at_s = self._tools.clock.monotonic_s()
-            outcome = await STEPS[stage](self)
+            async with self._place(stage):
+                began_at_s = self._tools.clock.monotonic_s()
+                outcome = await STEPS[stage](self)
             took_ms = round((self._tools.clock.monotonic_s() - began_at_s) * 1000)
             self._see(times_ms=(*self.session.times_ms, (stage.word, took_ms)))
             if isinstance(outcome, Fault):
@@ -187,6 +197,17 @@ class Talk:
         await self._tap.ask(self._ask(Stage.DONE, b"QUIT", self._tools.deadlines.quit_s))
         if self.session.stage is Stage.EHLO_TLS:
             self._see(stage=Stage.DONE)
+
+    @contextlib.asynccontextmanager
+    async def _place(self, stage: Stage) -> AsyncIterator[None]:
+        """Wait until there is room for a handshake. That is our time, not the peer's: its deadlines move along."""
+        if stage is not Stage.HANDSHAKE or self._tools.handshakes is None:
+            yield
+            return
+        asked_at_s = self._tools.clock.monotonic_s()
+        async with self._tools.handshakes.place():
+            self._ends_at_s += self._tools.clock.monotonic_s() - asked_at_s
+            yield
 
     async def _introduce_plainly(self, refused: Fault) -> Fault | Stage:
         answered = await self._tap.ask(self._hello(Stage.EHLO, b"HELO"))

@@ -14,8 +14,8 @@ from scanner.assess.folding import better
 from scanner.assess.judgement import judge
 from scanner.assess.rules import RULES
 from scanner.assess.trust import trust
-from scanner.model.assessment import Assessment, Verdict
-from scanner.model.fault import Kind, Stage
+from scanner.model.assessment import Assessment, Status, Verdict
+from scanner.model.fault import Kind, Side, Stage
 from scanner.model.route import MxHost
 from scanner.model.session import Session
 from tests.unit.assess.evidence import AT, authority, cut, encrypted, host, judged, plain, policy, route, seen, types
@@ -140,3 +140,13 @@ def test_every_rule_that_is_cited_is_explained_and_every_explained_rule_is_cited
 def test_every_type_of_finding_is_made_somewhere() -> None:
     text = "\n".join(path.read_text() for path in (ROOT / "scanner" / "assess").glob("*.py") if path.stem != "findings")
     assert [name for name in FINDING_TYPES if f'"{name}"' not in text] == []
+
+
+def test_an_address_of_a_family_that_we_lack_hinders_nobody_where_the_host_has_another() -> None:
+    """A sender without IPv6 never tries it; without this every dual-stack host would be unknown to an IPv4 scanner."""
+    both = route(host(addresses=("192.0.2.1", "2001:db8::1")))
+    six = cut(Stage.CONNECT, Kind.NO_FAMILY, Side.OURS, address="2001:db8::1")
+    four = encrypted()
+    assert judged(four, six, way=both) == judged(four, way=route(host(addresses=("192.0.2.1",))))
+    alone = judged(six, way=route(host(addresses=("2001:db8::1",))))
+    assert (alone.starttls, alone.status) == (Verdict.UNKNOWN, Status.INCONCLUSIVE)
