@@ -1,11 +1,14 @@
-# `make test` sets everything up and passes the tests. `make help` lists the rest.
+# `make scan` sets everything up and scans the loopback lab; `make test` sets up and passes the tests; `make help`: the rest.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test sessions check servers lock clean
+.PHONY: help setup scan test check servers bench lab lock clean
+# the list to scan and further flags: make scan LIST=my.csv ARGS="--ehlo-name scan.example.org -o out/rows.jsonl"
+LIST   ?=
+ARGS   ?=
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -18,11 +21,11 @@ $(READY): requirements.lock requirements-dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . 1>&2
 	@touch $@
 
+scan: $(READY)  ## scan the embedded lab, or LIST=my.csv; rows on stdout
+	@$(BIN)/starttls scan $(if $(LIST),$(LIST),--lab inputs/lab.csv) $(ARGS)
+
 test: $(READY)  ## the tests that need nothing but loopback
 	@$(BIN)/python -m pytest -n auto
-
-sessions: $(READY)  ## the prober against scripted servers; its deadlines want an idle machine
-	@$(BIN)/python -m pytest tests/sessions
 
 check: $(READY)  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
@@ -32,6 +35,12 @@ check: $(READY)  ## format, lint, types, import contracts
 
 servers: $(READY)  ## real Postfix, Exim, Knot, Unbound ...: installs them from Debian (root), own network namespace
 	@tests/servers/run $(BIN)/python
+
+bench: $(READY)  ## measurements of speed and memory, on loopback, with ratios side by side
+	@$(BIN)/python benchmarks/many_domains.py
+
+lab: $(READY)  ## serve the lab in the foreground
+	@$(BIN)/starttls lab
 
 lock:  ## refresh both lock files (needs uv); no index addresses inside
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock

@@ -49,6 +49,7 @@ class Limits:
     open_sessions: int = 2000
     handshakes_at_once: int = 64
     remembered: int = 100_000
+    sessions_remembered: int = 20_000
     tries_after_own_fault: int = 3
 
 

@@ -107,6 +107,14 @@ def unscanned(fault: Fault) -> Assessment:
     )
 
 
+def given_up(target: Target, fault: Fault, run_id: str, at: datetime) -> Record:
+    """Make the row of a survey that broke: it stays undone and carries no verdict."""
+    nothing: Answer[bytes] = Answer(target.domain)
+    route = Route(target.domain, Answer(target.domain, fault=fault))
+    evidence = Evidence(route, MtaSts(nothing), TlsRpt(nothing))
+    return Record(run_id, target, at, evidence, Assessment(status=Status.INCONCLUSIVE))
+
+
 def excluded(name: str, exclusions: Exclusions) -> Fault | None:
     """The fault of a name that asked to be left alone."""
     rule = exclusions.rule_for_name(name)

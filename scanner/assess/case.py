@@ -35,6 +35,12 @@ class View:
         """The session that says most."""
         return self.encrypted or self.sessions[0]
 
+    @property
+    def was_refused(self) -> bool:
+        """Whether it is an address that we never connect to."""
+        fault = self.sessions[0].fault
+        return fault is not None and fault.kind is Kind.REFUSED_ADDRESS
+
     def asked_for(self, name: str) -> bool:
         """Tell whether the certificate is the one a sender who asks for this name would see (SNI)."""
         session = self.encrypted

@@ -54,7 +54,7 @@ def predict(case: Case) -> tuple[Prediction, ...]:
     decided = by_dns(case.route)
     hosts: list[MxHost] = []
     if decided is None:
-        hosts, decided = _without_self(case.route)
+        hosts, decided = _without_self(case)
     return tuple(
         _prediction(model, source, decided or outcome(case, hosts, model, source))
         for source in sources
@@ -108,10 +108,14 @@ def _lookup_failed(name: str, kind: str, fault: Fault) -> Step:
     return waits("2.2-lookup", "4.4.3", DNS_WORDS.format(name=name, type=kind) + ", try again", reason)
 
 
-def _without_self(route: Route) -> tuple[list[MxHost], Step | None]:
-    """Postfix drops hosts that are no better than itself; a loopback address is itself (RFC 5321 section 5.1)."""
+def _without_self(case: Case) -> tuple[list[MxHost], Step | None]:
+    """Postfix drops hosts that are no better than itself; a loopback address is itself (RFC 5321 section 5.1).
+
+    Not where it was connected to: then we were told that other hosts live there, as in a lab.
+    """
+    route = case.route
     addressed = [host for host in route.hosts if host.addresses]
-    itself = [host.preference for host in addressed if any(map(_is_loopback, host.addresses))]
+    itself = [host.preference for host in addressed if any(_is_itself(case, host, each) for each in host.addresses)]
     if not itself:
         return [host for host in route.hosts if not has_no_address(host)], None
     left = [host for host in addressed if host.preference < min(itself)]
@@ -172,6 +176,11 @@ def _one_of(steps: list[Step]) -> Step:
 
 def _doubted(step: Step, reason: str) -> Step:
     return replace(step, reason=f"{step.reason}; {reason}" if step.reason else reason)
+
+
+def _is_itself(case: Case, host: MxHost, address: str) -> bool:
+    allowed = {view.address for view in case.of(host) if not view.was_refused}
+    return address not in allowed and _is_loopback(address)
 
 
 def _is_loopback(address: str) -> bool:

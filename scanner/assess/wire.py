@@ -12,7 +12,7 @@ from scanner.assess.case import View
 from scanner.assess.passing import CUT
 from scanner.model.assessment import Outcome, Verdict
 from scanner.model.fault import Kind, Side, Stage
-from scanner.model.session import Reply, Session
+from scanner.model.session import Oddity, Reply, Session
 from scanner.protocols import ehlo
 from scanner.protocols.replies import text_of
 
@@ -115,6 +115,7 @@ EVENTS = {
     "ehlo-tls-421": both(waits("2.3-ehlo-tls-421", "{dsn}", REFUSED, PASSES)),
     "not-looked-at": both(unseen("this address was not visited")),
     "flapping": both(unseen("the same server gives different answers")),
+    "out-of-step": both(unseen("replies that nobody asked for answer a sender's next command")),
     "unclear": both(unseen("the dialogue made no sense")),
 }
 """`tls` is missing here: what an established session is worth depends on what is verified (delivery.py)."""
@@ -168,6 +169,8 @@ def event(view: View) -> str:
         return "flapping"
     if fault is not None and (fault.side is not Side.REMOTE or fault.kind is Kind.PARKED):
         return "not-looked-at"
+    if Oddity.UNSOLICITED in session.oddities:
+        return "out-of-step"
     early = next(_before_starttls(session), "")
     if early or fault is None:
         return early or ("tls" if session.handshake is not None else "unclear")

@@ -1,18 +1,15 @@
 """From the options of a run to its settings, and back to the words that the manifest keeps.
 
-Touches: nothing. Source: docs/record.md (options, manifest).
+Touches: the routing table. Source: docs/record.md (options, manifest).
 """
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
-
-import orjson
 
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.options import Chosen
 from scanner.model.session import Source
+from scanner.net.sockets import any_address
 from scanner.settings import PROFILES, Deadlines, Limits, Settings, SourceUse
 
 PACE_OPTIONS = {"source_per_s": "rate", "run_per_s": "run-rate", "address_open": "per-address", "source_open": "open"}
@@ -20,8 +17,8 @@ NOT_OF_THE_RESULT = frozenset(
     {"output", "certificates", "resume", "overwrite", "status-interval", "quiet", "log-format", "config"}
 )
 """Options that change how a run is watched and kept, and never what its rows say: a resumed run may differ in them."""
-ANYWHERE = Source("default")
-"""No address of ours was named: the kernel chooses."""
+ANYWHERE = "default"
+"""The name of our source where no address was named and the kernel chooses."""
 
 
 def settings(chosen: Chosen) -> Settings:
@@ -56,7 +53,7 @@ def deadline_option(field: str) -> str:
 
 def sources(chosen: Chosen) -> tuple[Source, ...]:
     """Give every source its EHLO name; each address and each name stands for one source only."""
-    asked: tuple[Source, ...] = chosen["source"] or (ANYWHERE,)
+    asked: tuple[Source, ...] = chosen["source"] or (Source(ANYWHERE, any_address()),)
     if len({each.name for each in asked}) < len(asked) or len({each.address for each in asked}) < len(asked):
         raise Refused(Exit.USAGE, "--source: an address or a name is there twice")
     if chosen["sources"] == SourceUse.EACH and len(asked) < 2:
@@ -80,7 +77,6 @@ def written(value: object) -> str | list[str] | None:
     return str(value)
 
 
-def digest(chosen: Chosen, contents: Mapping[str, str]) -> str:
-    """Digest what decides the rows, `contents` of named files included: a run is resumed only with the same."""
-    words = {name: text for name, text in effective(chosen).items() if name not in NOT_OF_THE_RESULT}
-    return hashlib.sha256(orjson.dumps({**words, **contents}, option=orjson.OPT_SORT_KEYS)).hexdigest()
+def deciding(chosen: Chosen) -> dict[str, object]:
+    """Keep what decides the rows: a run is resumed only with the same."""
+    return {name: text for name, text in effective(chosen).items() if name not in NOT_OF_THE_RESULT}

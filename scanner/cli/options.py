@@ -154,6 +154,12 @@ def add_to(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
             parser.add_argument(*names, dest=option.name, action=action, metavar=option.metavar, help=option.help)
 
 
+def chosen_from(flags: Mapping[str, Any], environment: Mapping[str, str], options: Sequence[Option]) -> Chosen:
+    """Take flags, variables, and the file that either of them names. Raises Refused."""
+    path = flags.get("config") or environment.get(f"{PREFIX}CONFIG")
+    return choose(flags, environment, options, read_file(path) if path else {})
+
+
 def choose(
     flags: Mapping[str, Any], environment: Mapping[str, str], options: Sequence[Option], file: Mapping[str, Any]
 ) -> Chosen:

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from scanner.model.fault import Fault, Kind, Side, Stage
-from scanner.net.sockets import BLAME, _blame_route, blame, connect, open_socket
+from scanner.net.sockets import BLAME, _blame_route, any_address, blame, connect, open_socket
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
@@ -101,3 +101,14 @@ def test_no_trouble_of_ours_is_blamed_on_the_peer() -> None:
 def test_unreachable_is_only_ours_where_we_have_no_route(source: str, kind: Kind, side: Side) -> None:
     fault = _blame_route(OSError(errno.ENETUNREACH, "said so"), "127.0.0.1", source)
     assert (fault.kind, fault.side, fault.code) == (kind, side, errno.ENETUNREACH)
+
+
+@pytest.mark.parametrize(
+    ("routed", "chosen"),
+    [(("192.0.2.1",), "0.0.0.0"), (("2001:db8::1",), "::"), (("192.0.2.1", "2001:db8::1"), ""), ((), "")],
+)
+def test_without_a_named_source_only_a_family_that_has_a_route_is_used(
+    routed: tuple[str, ...], chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scanner.net.sockets._has_route", lambda far, _: far in routed)
+    assert any_address() == chosen

@@ -256,6 +256,6 @@ async def test_a_survey_that_was_cancelled_has_run_its_cleanup() -> None:
 def test_the_tally_counts_words_and_never_what_a_peer_says() -> None:
     tally = Tally()
     tally.add(record(Target(1, "a.test")))
-    tally.add_head({"status": "ok", "starttls": "pass", "first_finding": "null-mx", "domain": "a.test"})
+    tally.add_row({"status": "ok", "starttls": "pass", "first_finding": "null-mx", "domain": "a.test"})
     assert (tally.rows, tally.count("status", "ok"), tally.count("starttls", "pass")) == (2, 2, 1)
     assert set(tally.words) == {"status", "starttls", "webpki", "dane", "mta_sts", "tls_rpt", "first_finding"}

@@ -1,0 +1,122 @@
+"""One scan in motion, and how it ended.
+
+Touches: everything that `network` and `output` open. Source: docs/record.md (exit codes), docs/guarantees.md P8.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import anyio
+
+from scanner.cli import output
+from scanner.cli.exits import Exit
+from scanner.cli.job import Job
+from scanner.cli.network import Network, connected
+from scanner.cli.output import Output
+from scanner.cli.preflight import check_identity
+from scanner.cli.progress import Progress
+from scanner.cli.report import manifest_of
+from scanner.cli.signals import Heard, obey
+from scanner.model.fault import Kind
+from scanner.model.record import Record
+from scanner.model.target import Target
+from scanner.parts import OutputFailed
+from scanner.run import Control, Work, run
+from scanner.sinks import ConsumerGone
+from scanner.survey import given_up, survey
+from scanner.tally import Tally
+from scanner.targets import ListRefused
+
+Ending = tuple[Exit, str]
+OF_THE_ENVIRONMENT = frozenset({Kind.RESOLVER_DOWN.value, Kind.NO_SOURCE.value, Kind.NO_ROUTE.value})
+WORKERS_PER_SESSION = 2
+"""A worker that waits for DNS or for its turn holds no session: twice as many keep the sessions busy."""
+
+
+async def scan_list(job: Job) -> Ending:
+    """Scan, and say how it ended. Raises Refused where the scan must not begin."""
+    control = Control()
+    progress = Progress(control.tally, job.clock.monotonic_s, job.chosen["status-interval"], job.chosen["quiet"])
+    async with connected(job) as network:
+        if not job.chosen["i-am-testing"]:
+            await check_identity(job.settings.sources, network.bulk)
+        with output.opened(job, control.tally) as out:
+            heard = Heard()
+            async with anyio.create_task_group() as group:
+                group.start_soon(obey, control, heard, progress.status)
+                group.start_soon(progress.show)
+                await rested(job, out)
+                ending = await in_motion(job, network, out, control, heard)
+                group.cancel_scope.cancel()
+            progress.summary()
+            await published(job, network, out, control.tally, ending)
+    return ending
+
+
+async def rested(job: Job, out: Output) -> None:
+    """Wait before the first knock of a resumed run: its pace is forgotten, and the caps hold in every window (P9)."""
+    if out.run is not None and out.run.interruptions:
+        await anyio.sleep(job.settings.pace.address_interval_s)
+
+
+async def in_motion(job: Job, network: Network, out: Output, control: Control, heard: Heard) -> Ending:
+    """Run until the list ends, somebody asks to stop, or the list or the output fails."""
+    surveyed = out.lines.after(surveying(network, job, out.run_id))
+    work = Work(
+        survey=surveyed,
+        give_up=partial(given_up, run_id=out.run_id, at=job.started_at),
+        workers=job.settings.limits.open_sessions * WORKERS_PER_SESSION,
+        tries=job.settings.limits.tries_after_own_fault,
+    )
+    try:
+        tally = await run(unfinished(job, out), work, out.sink, control)
+    except ConsumerGone:
+        return Exit.CONSUMER_GONE, Exit.CONSUMER_GONE.words
+    except OutputFailed as failed:
+        return Exit.OUTPUT, str(failed)
+    except ListRefused as refused:
+        return Exit.INCOMPLETE, f"the list could not be read to its end: {refused}"
+    if heard.exit is not None:
+        return heard.exit, heard.exit.words
+    return finished(tally, job.chosen["max-bad-input"])
+
+
+def surveying(network: Network, job: Job, run_id: str) -> Callable[[Target], Awaitable[Record]]:
+    """Make the survey of this run a function of the target alone."""
+
+    async def of(target: Target) -> Record:
+        return await survey(target, network.tools, job.settings, run_id)
+
+    return of
+
+
+def unfinished(job: Job, out: Output) -> Callable[[], Sequence[Target]]:
+    """Make the list give out what is not done: rows of this shard that an interrupted run did not finish."""
+
+    def batch() -> Sequence[Target]:
+        while rows := job.batch():
+            if fresh := out.fresh(rows):
+                return fresh
+        return []
+
+    return batch
+
+
+def finished(tally: Tally, bad_share_most: float) -> Ending:
+    """Say how a run ended whose list was read to its end."""
+    if tally.undone:
+        of_the_environment = any(kind in OF_THE_ENVIRONMENT for kind in tally.undone_faults)
+        reasons = ", ".join(f"{kind} {count}" for kind, count in tally.undone_faults.most_common())
+        code = Exit.ENVIRONMENT if of_the_environment else Exit.INCOMPLETE
+        return code, f"{tally.undone} rows stayed undone: {reasons}"
+    bad = tally.count("status", "input_error")
+    if bad > tally.rows * bad_share_most:
+        return Exit.INCOMPLETE, f"{bad} of {tally.rows} input rows are invalid"
+    return Exit.OK, f"{Exit.OK.words}: {tally.rows} rows"
+
+
+async def published(job: Job, network: Network, out: Output, tally: Tally, ending: Ending) -> None:
+    """Give a complete file its name and its manifest."""
+    complete = ending[0] in {Exit.OK, Exit.INCOMPLETE} and not tally.undone
+    if out.journal is not None and complete:
+        await out.journal.publish(manifest_of(job, network, out.journal.run, tally, ending[0]))
