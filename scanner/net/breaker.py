@@ -33,6 +33,8 @@ class Breaking:
     """Implements survey.Resolver over another. `canary` says what is wrong with the resolver, None for nothing.
 
     A query waits for a dead resolver at most `patience_s` (and one canary), then gets `resolver_down` on our side.
+    `stalled_since` tells whether we stood still after an instant: a suspect answer says nothing then and is asked for
+    again.
     `monotonic_s` and `sleep` (both in seconds) may be replaced by those of a pretended time.
     """
 
@@ -41,6 +43,7 @@ class Breaking:
     patience_s: float
     monotonic_s: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    stalled_since: Callable[[float], bool] = lambda _: False
     _outages: int = 0
     _is_open: bool = False
     _healthy_at_s: float = float("-inf")
@@ -84,10 +87,12 @@ class Breaking:
         """Ask while the resolver lives; an answer that may owe to an outage is asked for again."""
         gives_up_at_s = self.monotonic_s() + self.patience_s
         while await self._lives(gives_up_at_s):
-            outages = self._outages
+            outages, asked_at_s = self._outages, self.monotonic_s()
             answer = await ask(name)
             if answer.fault is None or answer.fault.kind not in SUSPECT:
                 return answer
+            if self.stalled_since(asked_at_s):
+                continue
             if await self._is_sound(answer.fault, outages):
                 return answer
         return Answer(name, fault=Fault(Stage.RESOLVE, Kind.RESOLVER_DOWN, Side.OURS, f"{self.name} is dead"))

@@ -45,6 +45,9 @@ BLAME = {
 }
 """What an errno means, and on whose side. One that is not here is our bug until it is."""
 
+_FAR = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # noqa: S104 - a source to bind, nobody listens there
+"""An address far away of each family (RFC 5737, RFC 3849); asking for the route sends nothing."""
+
 _MAYBE_REMOTE = frozenset({errno.ENETUNREACH, errno.EACCES})
 
 
@@ -89,6 +92,16 @@ async def connect(
         return opened
     opened.close()
     return fault
+
+
+def any_address() -> str:
+    """Name the address to bind where no source was named: unspecified of the one family that has a default route.
+
+    Empty where both have one, and either may be used. Without this, a machine without IPv6 would count the AAAA record
+    of every host as trouble of its own.
+    """
+    routed = [unspecified for unspecified, far in _FAR.items() if _has_route(far, "")]
+    return routed[0] if len(routed) == 1 else ""
 
 
 def _bound(version: int, source_address: str, kind: socket.SocketKind) -> socket.socket:

@@ -116,7 +116,7 @@ SCENARIOS = (
         "dns-mx-localhost",
         "The MX host is localhost; the lab allows loopback, where nobody listens.",
         "RFC 6761 6.3",
-        remote_fault("connect", "refused", delivery_may="bounce"),
+        remote_fault("connect", "refused"),
         ("dns-mx-localhost", "MX", "10 localhost."),
         catalogue=(85,),
     ),

@@ -1,0 +1,92 @@
+"""When we were the ones who stood still: a stopped process, a suspended machine, a loop that was held up.
+
+A deadline that passed while nobody here was looking says nothing about the peer: replies may have been waiting all the
+time. So a time-out that met a stall becomes our own fault, and the row is tried again.
+
+Touches: clock. Source: docs/guarantees.md P7.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from scanner.model.fault import Fault, Kind, Side
+from scanner.model.policy import PolicyFetch
+from scanner.model.route import Endpoint
+from scanner.model.session import Hello, Session, Source
+from scanner.survey import PolicyFetcher, Prober
+
+TICK_S = 0.25
+STALL_S = 1.0
+"""A loop that is busy with handshakes is late by a few hundredths of a second; a second is a stall."""
+
+
+@dataclass(slots=True)
+class Stalls:
+    """Knows when the event loop last stood still. `watch` has to run."""
+
+    monotonic_s: Callable[[], float]
+    _ticked_at_s: float = field(init=False)
+    _stalled_at_s: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._ticked_at_s = self.monotonic_s()
+
+    async def watch(self) -> None:
+        """Look at the clock again and again, until cancelled."""
+        self._ticked_at_s = self.monotonic_s()
+        while True:
+            self.tick()
+            await anyio.sleep(TICK_S)
+
+    def tick(self) -> None:
+        """Note whether this comes too late."""
+        now_s = self.monotonic_s()
+        if self._is_late(now_s):
+            self._stalled_at_s = now_s
+        self._ticked_at_s = now_s
+
+    def since(self, began_at_s: float) -> bool:
+        """Tell whether we stood still at any time since then; a tick may still be due where timers fire together."""
+        return self._stalled_at_s >= began_at_s or self._is_late(self.monotonic_s())
+
+    def _is_late(self, now_s: float) -> bool:
+        return now_s - self._ticked_at_s > TICK_S + STALL_S
+
+
+def ours(fault: Fault) -> Fault:
+    """Take a time-out on ourselves."""
+    return replace(fault, kind=Kind.STALLED, side=Side.OURS, detail="we stood still meanwhile")
+
+
+@dataclass(frozen=True, slots=True)
+class AwakeProber:
+    """Implements survey.Prober over another. Faults: those of the inner one, STALLED instead of a doubtful TIMEOUT."""
+
+    inner: Prober
+    stalls: Stalls
+
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+        """Hold the session."""
+        began_at_s = self.stalls.monotonic_s()
+        session = await self.inner.converse(endpoint, source, hello)
+        if session.fault is None or session.fault.kind is not Kind.TIMEOUT or not self.stalls.since(began_at_s):
+            return session
+        return replace(session, fault=ours(session.fault))
+
+
+@dataclass(frozen=True, slots=True)
+class AwakeFetcher:
+    """Implements survey.PolicyFetcher over another, in the same way."""
+
+    inner: PolicyFetcher
+    stalls: Stalls
+
+    async def fetch(self, domain: str) -> PolicyFetch:
+        """Fetch the policy file."""
+        began_at_s = self.stalls.monotonic_s()
+        fetched = await self.inner.fetch(domain)
+        if fetched.fault is None or fetched.fault.kind is not Kind.TIMEOUT or not self.stalls.since(began_at_s):
+            return fetched
+        return replace(fetched, fault=ours(fetched.fault))

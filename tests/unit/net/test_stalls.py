@@ -1,0 +1,89 @@
+"""P7: a deadline that passed while we stood still is no verdict about a peer."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.policy import PolicyFetch
+from scanner.model.route import Endpoint
+from scanner.model.session import Hello, Session, Source
+from scanner.net.stalls import AwakeFetcher, AwakeProber, Stalls
+
+ENDPOINT = Endpoint("mx.test", "192.0.2.1", 25, "mx.test")
+SOURCE = Source("mail")
+TIMEOUT = Fault(Stage.GREETING, Kind.TIMEOUT, Side.REMOTE, "no greeting in 60 s")
+RESET = Fault(Stage.GREETING, Kind.RESET)
+
+
+@dataclass
+class Pretended:
+    """A clock, and a peer that takes its time while ticks come as said."""
+
+    fault: Fault | None
+    ticks_s: tuple[float, ...]
+    now_s: float = 100.0
+    stalls: Stalls = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stalls = Stalls(lambda: self.now_s)
+
+    def pass_time(self) -> None:
+        for step_s in self.ticks_s[:-1]:
+            self.now_s += step_s
+            self.stalls.tick()
+        self.now_s += self.ticks_s[-1]
+
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+        self.pass_time()
+        at = datetime(2026, 11, 24, tzinfo=UTC)
+        seen = Session(endpoint=endpoint, source=source.name, source_address="", ehlo_name="c.test", observed_at=at)
+        return replace(seen, fault=self.fault)
+
+    async def fetch(self, domain: str) -> PolicyFetch:
+        self.pass_time()
+        return PolicyFetch(fault=self.fault)
+
+
+STORIES = [
+    ("time passed evenly", TIMEOUT, (0.25,) * 40 + (0.1,), False),
+    ("we were stopped, and a tick noticed", TIMEOUT, (0.25, 5.0, 0.25, 0.25, 0.1), True),
+    ("we were stopped, and the session's timer fired before the tick", TIMEOUT, (0.25, 5.0), True),
+    ("the loop was a little late", TIMEOUT, (0.9, 0.9, 0.9), False),
+    ("we were stopped, but the peer did speak", RESET, (0.25, 5.0), False),
+    ("we were stopped, and all went well", None, (0.25, 5.0), False),
+]
+
+
+@pytest.mark.parametrize(("fault", "ticks_s", "is_ours"), [row[1:] for row in STORIES], ids=[row[0] for row in STORIES])
+async def test_only_a_time_out_that_met_a_stall_is_ours(
+    fault: Fault | None, ticks_s: tuple[float, ...], *, is_ours: bool
+) -> None:
+    world = Pretended(fault, ticks_s)
+    session = await AwakeProber(world, world.stalls).converse(ENDPOINT, SOURCE, Hello.USUAL)
+    fetched = await AwakeFetcher(replace(world), Stalls(lambda: 0.0)).fetch("d.test")
+    assert fetched.fault == fault
+    if not is_ours:
+        assert session.fault == fault
+        return
+    assert session.fault is not None
+    assert (session.fault.stage, session.fault.kind, session.fault.side) == (Stage.GREETING, Kind.STALLED, Side.OURS)
+    assert session.fault.leaves_row_undone
+
+
+async def test_a_policy_that_was_not_fetched_while_we_stood_still_is_tried_again() -> None:
+    world = Pretended(TIMEOUT, (0.25, 5.0))
+    fetched = await AwakeFetcher(world, world.stalls).fetch("d.test")
+    assert fetched.fault is not None
+    assert fetched.fault.leaves_row_undone
+
+
+async def test_a_stall_before_the_session_began_is_forgotten() -> None:
+    world = Pretended(TIMEOUT, (0.25, 5.0))
+    world.pass_time()
+    world.stalls.tick()
+    world.now_s += 0.1
+    world.ticks_s = (0.25,) * 8
+    session = await AwakeProber(world, world.stalls).converse(ENDPOINT, SOURCE, Hello.USUAL)
+    assert session.fault == TIMEOUT
