@@ -81,7 +81,7 @@ class Tools:
 
 
 async def survey(target: Target, tools: Tools, settings: Settings, run_id: str) -> Record:
-    """Follow one target to its record."""
+    """Follow one target to its record. It is judged at the moment that the row keeps, so that it can be judged again."""
     refused = target.fault or excluded(target.domain, tools.exclusions)
     if refused is not None:
         return Record(run_id, target, tools.now(), None, unscanned(refused))
@@ -90,7 +90,7 @@ async def survey(target: Target, tools: Tools, settings: Settings, run_id: str) 
     policies = await discover(target.domain, route, tools)
     sessions = await converse(route, tools, settings)
     evidence = Evidence(route, *policies, sessions)
-    return Record(run_id, target, observed_at, evidence, tools.judge(evidence, tools.now()))
+    return Record(run_id, target, observed_at, evidence, tools.judge(evidence, observed_at))
 
 
 def unscanned(fault: Fault) -> Assessment:
