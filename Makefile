@@ -25,7 +25,7 @@ scan: $(READY)  ## scan the embedded lab, or LIST=my.csv; rows on stdout
 	@$(BIN)/starttls scan $(if $(LIST),$(LIST),--lab inputs/lab.csv) $(ARGS)
 
 test: $(READY)  ## the tests that need nothing but loopback
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(READY)  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scanner import text
 from scanner.model.fault import Fault
 from scanner.model.record import Record
+from scanner.model.session import Hello
 
 COUNTED = ("status", "starttls", "webpki", "dane", "mta_sts", "tls_rpt", "first_finding")
 """Words of the flat head that are counted, in the order of the summary."""
@@ -20,12 +22,16 @@ STEPS_PER_DOUBLING = 4
 
 @dataclass(slots=True)
 class Tally:
-    """Counts only grow; memory is bounded by the number of words and classes there are."""
+    """Counts only grow; memory is bounded by the number of words and classes there are.
+
+    What `--deep` asks is not counted among the sessions: most of it is meant to be refused.
+    """
 
     rows: int = 0
     undone: int = 0
     words: dict[str, Counter[str]] = field(default_factory=lambda: {name: Counter() for name in COUNTED})
     undone_faults: Counter[str] = field(default_factory=Counter)
+    undone_examples: dict[str, str] = field(default_factory=dict)
     session_faults: Counter[str] = field(default_factory=Counter)
     families: Counter[str] = field(default_factory=Counter)
     durations: dict[str, Counter[int]] = field(default_factory=dict)
@@ -37,7 +43,7 @@ class Tally:
         first = assessment.findings[0].type if assessment.findings else ""
         self._add_head({**head, "first_finding": first})
         for session in record.evidence.sessions if record.evidence else ():
-            if not session.shared:
+            if not session.shared and not session.hello.is_deep:
                 kind = session.fault.kind.value if session.fault else ""
                 self._add_session(session.endpoint.address, kind, session.times_ms)
 
@@ -45,7 +51,7 @@ class Tally:
         """Count one row as a resumed run reads it from its file."""
         self._add_head(row)
         for session in row.get("sessions", ()):
-            if not session["shared"]:
+            if not session["shared"] and not Hello(session["hello"]).is_deep:
                 times = [(stage, took) for stage, took in session["times_ms"].items() if took is not None]
                 self._add_session(session["address"], (session["fault"] or {}).get("kind", ""), times)
 
@@ -53,6 +59,7 @@ class Tally:
         """Count one row that our own trouble left without a verdict."""
         self.undone += 1
         self.undone_faults[fault.kind.value] += 1
+        self.undone_examples.setdefault(fault.kind.value, text.from_str(fault.detail))
 
     def count(self, name: str, word: str) -> int:
         """How many rows carry this word."""

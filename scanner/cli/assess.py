@@ -7,7 +7,6 @@ Touches: files (rows, certificates, trust anchors), stdout. Source: docs/record.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from scanner.assess.judgement import Judge
 from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import read_bytes, trusted
-from scanner.cli.streams import silence
+from scanner.cli.streams import show_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
     with opened(asked["file"]) as rows, opened(asked["certificates"] or beside(asked["file"])) as stream:
         certificates = CertificateFile(stream, indexed(stream))
         for number, line in enumerate(rows, 1):
-            write(judged_again(line, certificates, judge, f"{asked['file']}, line {number}"))
+            show_line(judged_again(line, certificates, judge, f"{asked['file']}, line {number}"))
     return Exit.OK
 
 
@@ -92,14 +91,3 @@ def judged_again(line: bytes, certificates: Mapping[str, bytes], judge: Judge, p
         return jsonl.replace_assessment(line, judge(record.evidence, record.observed_at))
     except ValueError as error:
         raise Refused(Exit.USAGE, f"{place}: {error}") from None
-
-
-def write(line: bytes) -> None:
-    """Write one row to stdout. Raises BrokenPipeError, and Refused where it cannot be written."""
-    try:
-        sys.stdout.buffer.write(line)
-    except BrokenPipeError:
-        silence(sys.stdout)
-        raise
-    except OSError as error:
-        raise Refused(Exit.OUTPUT, f"standard output: {error.strerror}") from None

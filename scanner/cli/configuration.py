@@ -14,7 +14,17 @@ from scanner.settings import PROFILES, Deadlines, Limits, Settings, SourceUse
 
 PACE_OPTIONS = {"source_per_s": "rate", "run_per_s": "run-rate", "address_open": "per-address", "source_open": "open"}
 NOT_OF_THE_RESULT = frozenset(
-    {"output", "certificates", "resume", "overwrite", "status-interval", "quiet", "log-format", "config"}
+    {
+        "output",
+        "certificates",
+        "resume",
+        "overwrite",
+        "resolver-patience",
+        "status-interval",
+        "quiet",
+        "log-format",
+        "config",
+    }
 )
 """Options that change how a run is watched and kept, and never what its rows say: a resumed run may differ in them."""
 ANYWHERE = "default"
@@ -33,12 +43,20 @@ def settings(chosen: Chosen) -> Settings:
         https_port=chosen["https-port"],
         allow_networks=chosen["allow-net"],
         seed=chosen["seed"] or 0,
+        deep=deep(chosen),
         deadlines=replace(
             deadlines, **given(chosen, {each.name: deadline_option(each.name) for each in fields(Deadlines)})
         ),
         limits=replace(limits, **given(chosen, {"open_sessions": "open"})),
         pace=replace(pace, **given(chosen, PACE_OPTIONS)),
     )
+
+
+def deep(chosen: Chosen) -> bool:
+    """Say whether to ask for more. Never once for every domain: it would be asked of one address again and again."""
+    if chosen["deep"] and chosen["no-share"]:
+        raise Refused(Exit.USAGE, "--deep: not together with --no-share, each address is asked once a run")
+    return bool(chosen["deep"])
 
 
 def given(chosen: Chosen, names: dict[str, str]) -> dict[str, Any]:

@@ -13,11 +13,9 @@ class Exit(IntEnum):
     INTERNAL = 1
     USAGE = 2
     INCOMPLETE = 3
-    LIMIT = 4
     ENVIRONMENT = 5
     OUTPUT = 6
     LOCKED = 7
-    RULE = 8
     HUNG_UP = 129
     INTERRUPTED = 130
     CONSUMER_GONE = 141
@@ -34,11 +32,9 @@ WORDS = {
     Exit.INTERNAL: "internal error",
     Exit.USAGE: "usage, configuration or input refused; nothing was sent",
     Exit.INCOMPLETE: "finished, but some rows are inconclusive through us or too many input rows are invalid",
-    Exit.LIMIT: "stopped by a limit",
     Exit.ENVIRONMENT: "the environment does not allow a scan",
     Exit.OUTPUT: "the output failed",
     Exit.LOCKED: "another run holds the lock",
-    Exit.RULE: "a rule matched",
     Exit.HUNG_UP: "hung up; the run can be resumed",
     Exit.INTERRUPTED: "interrupted; the run can be resumed",
     Exit.CONSUMER_GONE: "the consumer closed the pipe",

@@ -5,7 +5,6 @@ Touches: processes (one child), stdout. Source: docs/record.md (commands).
 
 import argparse
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 
 import orjson
@@ -13,6 +12,7 @@ import orjson
 from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit
 from scanner.cli.laboratory import laboratory
+from scanner.cli.streams import say, show
 
 
 def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
@@ -21,7 +21,7 @@ def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
     ends = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     with laboratory() as told:
-        print(orjson.dumps(told).decode(), flush=True)  # noqa: T201 - the output of this command
-        sys.stderr.write("the lab is open; starttls scan --lab starts one of its own; Ctrl-C closes this one\n")
+        show(f"{orjson.dumps(told).decode()}\n")
+        say("the lab is open; starttls scan --lab starts one of its own; Ctrl-C closes this one\n")
         signal.sigwait(ends)
     return Exit.OK

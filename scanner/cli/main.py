@@ -9,14 +9,18 @@ import importlib
 import json
 import os
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from typing import NoReturn
 
 from scanner import __version__
 from scanner.cli.exits import Exit, Refused
+from scanner.cli.streams import replace_closed, say, show
 
 COMMANDS = {
     "scan": ("scanner.cli.scan", "the main job: a list of domains in, one row each out"),
+    "assess": ("scanner.cli.assess", "judge stored rows again, without a connection"),
     "lab": ("scanner.cli.lab", "serve the loopback lab until interrupted"),
     "schema": ("scanner.cli.schema", "print the JSON Schema of the rows"),
     "config": ("scanner.cli.config", "show every option, its value and where that came from"),
@@ -27,26 +31,49 @@ Command = Callable[[Sequence[str], Mapping[str, str]], Exit]
 
 def main() -> None:
     """Run one command and exit."""
-    sys.exit(run(sys.argv[1:], os.environ))
+    replace_closed()
+    leave(run(sys.argv[1:], os.environ))
+
+
+def leave(code: Exit) -> NoReturn:
+    """Exit, also while a thread reads a list that does not end: Python itself would wait for that thread."""
+    say("")
+    if threading.active_count() > 1:
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(words: Sequence[str], environment: Mapping[str, str]) -> Exit:
     """Run one command. Whatever it raises becomes one line on stderr."""
-    if words and words[0] == "--version":
-        words = ["version", *words[1:]]
-    if not words or words[0] in {"-h", "--help"}:
-        print(usage())  # noqa: T201 - help is output
-        return Exit.OK if words else Exit.USAGE
     try:
-        return command(words[0])(words[1:], environment)
+        code = asked(words, environment)
+        show("")
     except Refused as refused:
         tell(refused.code, str(refused))
         return refused.code
     except BrokenPipeError:
-        silence_stdout()
         return Exit.CONSUMER_GONE
     except KeyboardInterrupt:
+        tell(Exit.INTERRUPTED, "interrupted before anything was done")
         return Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - our bug, whose text may quote a peer
+        say("".join(f"{visible(line)}\n" for line in traceback.format_exc().splitlines()))
+        tell(Exit.INTERNAL, f"internal error, please report the lines above: {type(error).__name__}")
+        return Exit.INTERNAL
+    return code
+
+
+def asked(words: Sequence[str], environment: Mapping[str, str]) -> Exit:
+    """Run the command that the first word names."""
+    if words and words[0] == "--version":
+        words = ["version", *words[1:]]
+    if not words or words[0] in {"-h", "--help"}:
+        show(f"{usage()}\n")
+        return Exit.OK if words else Exit.USAGE
+    try:
+        return command(words[0])(words[1:], environment)
+    except SystemExit as left:  # argparse has shown the help that was asked for
+        return Exit(int(left.code or 0))
 
 
 def command(name: str) -> Command:
@@ -66,18 +93,16 @@ def usage() -> str:
     )
 
 
+def visible(line: str) -> str:
+    """Write what a terminal would obey as an escape."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
+
 def tell(code: Exit, line: str, log_format: str = "text") -> None:
-    """Write the last line on stderr. A closed stderr is nobody's concern any more."""
-    with suppress(OSError):
-        if log_format == "json":
-            line = json.dumps({"type": "exit", "code": int(code), "reason": code.words, "detail": line})
-            sys.stderr.write(f"{line}\n")
-        else:
-            sys.stderr.write(f"starttls: {line}\n")
-        sys.stderr.flush()
-
-
-def silence_stdout() -> None:
-    """Give Python's own flush at exit a stdout that cannot fail (docs.python.org, "Note on SIGPIPE")."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    """Write the last line on stderr: one line, whatever words of others it quotes."""
+    line = visible(line)
+    if log_format == "json":
+        line = json.dumps({"type": "exit", "code": int(code), "reason": code.words, "detail": line})
+        say(f"{line}\n")
+    else:
+        say(f"starttls: {line}\n")

@@ -4,6 +4,7 @@ Touches: everything that `network` and `output` open. Source: docs/record.md (ex
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -27,10 +28,18 @@ from scanner.survey import given_up, survey
 from scanner.tally import Tally
 from scanner.targets import ListRefused
 
-Ending = tuple[Exit, str]
 OF_THE_ENVIRONMENT = frozenset({Kind.RESOLVER_DOWN.value, Kind.NO_SOURCE.value, Kind.NO_ROUTE.value})
 WORKERS_PER_SESSION = 2
 """A worker that waits for DNS or for its turn holds no session: twice as many keep the sessions busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended, for the shell and in words. `is_complete`: every row of the list is in the output."""
+
+    exit: Exit
+    line: str
+    is_complete: bool = False
 
 
 async def scan_list(job: Job) -> Ending:
@@ -45,7 +54,8 @@ async def scan_list(job: Job) -> Ending:
             async with anyio.create_task_group() as group:
                 group.start_soon(obey, control, heard, progress.status)
                 group.start_soon(progress.show)
-                await rested(job, out)
+                group.start_soon(network.stalls.watch)
+                await rested(job, out, control)
                 ending = await in_motion(job, network, out, control, heard)
                 group.cancel_scope.cancel()
             progress.summary()
@@ -53,15 +63,16 @@ async def scan_list(job: Job) -> Ending:
     return ending
 
 
-async def rested(job: Job, out: Output) -> None:
+async def rested(job: Job, out: Output, control: Control) -> None:
     """Wait before the first knock of a resumed run: its pace is forgotten, and the caps hold in every window (P9)."""
     if out.run is not None and out.run.interruptions:
-        await anyio.sleep(job.settings.pace.address_interval_s)
+        with anyio.move_on_after(job.settings.pace.address_interval_s):
+            await control.stop_admitting.wait()
 
 
 async def in_motion(job: Job, network: Network, out: Output, control: Control, heard: Heard) -> Ending:
     """Run until the list ends, somebody asks to stop, or the list or the output fails."""
-    surveyed = out.lines.after(surveying(network, job, out.run_id))
+    surveyed = out.lines.after(surveying(network, job, out.run_id, control))
     work = Work(
         survey=surveyed,
         give_up=partial(given_up, run_id=out.run_id, at=job.started_at),
@@ -71,23 +82,32 @@ async def in_motion(job: Job, network: Network, out: Output, control: Control, h
     try:
         tally = await run(unfinished(job, out), work, out.sink, control)
     except ConsumerGone:
-        return Exit.CONSUMER_GONE, Exit.CONSUMER_GONE.words
+        return Ending(Exit.CONSUMER_GONE, Exit.CONSUMER_GONE.words)
     except OutputFailed as failed:
-        return Exit.OUTPUT, str(failed)
+        return Ending(Exit.OUTPUT, str(failed))
     except ListRefused as refused:
-        return Exit.INCOMPLETE, f"the list could not be read to its end: {refused}"
+        return Ending(Exit.INCOMPLETE, f"the list could not be read to its end: {refused}")
     if heard.exit is not None:
-        return heard.exit, heard.exit.words
+        return Ending(heard.exit, heard.exit.words)
     return finished(tally, job.chosen["max-bad-input"])
 
 
-def surveying(network: Network, job: Job, run_id: str) -> Callable[[Target], Awaitable[Record]]:
-    """Make the survey of this run a function of the target alone."""
+def surveying(network: Network, job: Job, run_id: str, control: Control) -> Callable[[Target], Awaitable[Record]]:
+    """Make the survey of this run a function of the target alone. A resolver that stays dead stops the run."""
 
     async def of(target: Target) -> Record:
-        return await survey(target, network.tools, job.settings, run_id)
+        record = await survey(target, network.tools, job.settings, run_id)
+        if met_a_dead_resolver(record):
+            control.stop_admitting.set()  # every further row would wait as long
+        return record
 
     return of
+
+
+def met_a_dead_resolver(record: Record) -> bool:
+    """Tell whether the breaker waited for the resolver until its patience ended."""
+    fault = None if record.evidence is None else record.evidence.own_fault
+    return fault is not None and fault.kind is Kind.RESOLVER_DOWN
 
 
 def unfinished(job: Job, out: Output) -> Callable[[], Sequence[Target]]:
@@ -106,17 +126,17 @@ def finished(tally: Tally, bad_share_most: float) -> Ending:
     """Say how a run ended whose list was read to its end."""
     if tally.undone:
         of_the_environment = any(kind in OF_THE_ENVIRONMENT for kind in tally.undone_faults)
-        reasons = ", ".join(f"{kind} {count}" for kind, count in tally.undone_faults.most_common())
+        counted = tally.undone_faults.most_common()
+        reasons = ", ".join(f"{kind} {count} ({tally.undone_examples[kind]})" for kind, count in counted)
         code = Exit.ENVIRONMENT if of_the_environment else Exit.INCOMPLETE
-        return code, f"{tally.undone} rows stayed undone: {reasons}"
+        return Ending(code, f"{tally.undone} rows stayed undone: {reasons}")
     bad = tally.count("status", "input_error")
     if bad > tally.rows * bad_share_most:
-        return Exit.INCOMPLETE, f"{bad} of {tally.rows} input rows are invalid"
-    return Exit.OK, f"{Exit.OK.words}: {tally.rows} rows"
+        return Ending(Exit.INCOMPLETE, f"{bad} of {tally.rows} input rows are invalid", is_complete=True)
+    return Ending(Exit.OK, f"{Exit.OK.words}: {tally.rows} rows", is_complete=True)
 
 
 async def published(job: Job, network: Network, out: Output, tally: Tally, ending: Ending) -> None:
     """Give a complete file its name and its manifest."""
-    complete = ending[0] in {Exit.OK, Exit.INCOMPLETE} and not tally.undone
-    if out.journal is not None and complete:
-        await out.journal.publish(manifest_of(job, network, out.journal.run, tally, ending[0]))
+    if out.journal is not None and ending.is_complete:
+        await out.journal.publish(manifest_of(job, network, out.journal.run, tally, ending.exit))

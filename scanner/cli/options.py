@@ -15,6 +15,7 @@ from typing import Any
 
 from scanner.cli import units
 from scanner.cli.exits import Exit, Refused
+from scanner.protocols.deep import SESSIONS_MOST
 from scanner.settings import PROFILES, Deadlines, SourceUse
 
 PREFIX = "STARTTLS_"
@@ -69,7 +70,7 @@ def _deadline(name: str) -> Option:
 
 
 SCAN: tuple[Option, ...] = (
-    Option("output", str, "rows to FILE, resumable (.gz, .zst by name); without it to stdout", "FILE", "", short="o"),
+    Option("output", str, "rows to FILE, resumable; without it to stdout", "FILE", "", short="o"),
     Option("certificates", str, "with rows on stdout: certificates to FILE", "FILE", ""),
     Option("column", str, "the column that holds the domain, by name or number from 1", "NAME|N", ""),
     Option("delimiter", str, "what separates columns; found out on the first line otherwise", "C", ""),
@@ -97,6 +98,13 @@ SCAN: tuple[Option, ...] = (
         (),
         repeatable=True,
     ),
+    Option(
+        "resolver-patience",
+        units.duration_s,
+        "how long rows wait for a dead resolver before the run ends",
+        "TIME",
+        600.0,
+    ),
     Option("port", units.port, "SMTP port", "N", 25),
     Option("https-port", units.port, "port of MTA-STS policy hosts (labs)", "N", 443),
     Option("profile", one_of(*PROFILES), "a set of pace and deadlines", "|".join(PROFILES), "standard"),
@@ -116,6 +124,12 @@ SCAN: tuple[Option, ...] = (
     Option("exclude", str, "who asked to be left alone: one CIDR or domain suffix per line", "FILE", ""),
     Option("ca-file", str, "trust anchors, instead of the Mozilla list of certifi", "PEM", ""),
     Option("no-share", switch, "a session of its own for every domain (measurements)", default=False),
+    Option(
+        "deep",
+        switch,
+        f"ask for TLS versions and weak suites too: up to {SESSIONS_MOST} more sessions an address",
+        default=False,
+    ),
     Option("seed", units.seed, "for the order among equal MX hosts", "N"),
     Option("shard", units.shard, "only rows K, K+N, K+2N ...", "K/N", (1, 1)),
     Option("resume", one_of("auto", "never", "require"), "what to do with an unfinished FILE", "HOW", "auto"),

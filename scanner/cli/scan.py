@@ -9,7 +9,6 @@ Touches: files, standard streams; everything of `scanner.net`. Source: docs/reco
 """
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
@@ -20,8 +19,8 @@ from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import Job, prepared
 from scanner.cli.main import tell
-from scanner.cli.motion import scan_list
 from scanner.cli.options import SCAN, Chosen, add_to, chosen_from
+from scanner.cli.streams import say
 
 UVLOOP = {"use_uvloop": True}
 
@@ -49,13 +48,16 @@ def scan(path: str, chosen: Chosen) -> Exit:
             code, line = ended(job)
     except Refused as refused:
         code, line = refused.code, str(refused)
-    if code is not Exit.OK or not chosen["quiet"]:
+    if code is not Exit.OK or not chosen["quiet"] or chosen["log-format"] == "json":
         tell(code, line, chosen["log-format"])
     return code
 
 
 def ended(job: Job) -> tuple[Exit, str]:
     """Run to the end."""
+    from scanner.cli.motion import scan_list  # noqa: PLC0415 - what is refused must not wait for DNS and HTTP libraries
+
     if not job.chosen["quiet"]:
-        sys.stderr.write(f"list: {job.targets.decision}\n")
-    return anyio.run(scan_list, job, backend="asyncio", backend_options=UVLOOP)
+        say(f"list: {job.targets.decision}\n")
+    ending = anyio.run(scan_list, job, backend="asyncio", backend_options=UVLOOP)
+    return ending.exit, ending.line

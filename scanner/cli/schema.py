@@ -11,6 +11,7 @@ import orjson
 from scanner import schema
 from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit
+from scanner.cli.streams import show
 
 SCHEMAS = {"row": schema.row, "certificate": schema.certificate}
 
@@ -20,6 +21,5 @@ def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
     parser = argparse.ArgumentParser("starttls schema", exit_on_error=False, allow_abbrev=False)
     parser.add_argument("what", nargs="?", default="row", choices=sorted(SCHEMAS), help="which line is described")
     asked = parsed(parser, words)
-    text = orjson.dumps(SCHEMAS[asked["what"]](), option=orjson.OPT_INDENT_2).decode()
-    print(text)  # noqa: T201 - the output of this command
+    show(orjson.dumps(SCHEMAS[asked["what"]](), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
     return Exit.OK

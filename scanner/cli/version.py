@@ -12,6 +12,7 @@ from importlib import metadata
 from scanner import __version__
 from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit
+from scanner.cli.streams import show
 
 DECIDING = (
     "aiosmtplib",
@@ -35,7 +36,7 @@ def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
     if parsed(parser, words)["verbose"]:
         shown |= deciding()
     for name, version in shown.items():
-        print(name, version)  # noqa: T201 - the output of this command
+        show(f"{name} {version}\n")
     return Exit.OK
 
 
