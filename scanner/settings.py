@@ -42,6 +42,7 @@ class Limits:
     mx_hosts: int = 20
     addresses_per_host: int = 4
     addresses_kept: int = 16
+    addresses_asked_deeper: int = 8
     certificates_kept: int = 8
     list_line_bytes: int = 4 * 1024
     list_expansion: int = 200
@@ -50,6 +51,7 @@ class Limits:
     handshakes_at_once: int = 64
     remembered: int = 100_000
     sessions_remembered: int = 20_000
+    answers_remembered: int = 60_000
     tries_after_own_fault: int = 3
 
 
@@ -121,7 +123,10 @@ class SourceUse(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One run, as asked for. `resolvers` are `address` or `address:port`, in order; `allow_networks` are for labs."""
+    """One run, as asked for. `resolvers` are `address` or `address:port`, in order; `allow_networks` are for labs.
+
+    `deep`: ask every server in further sessions which versions and weak suites it takes.
+    """
 
     sources: tuple[Source, ...]
     source_use: SourceUse = SourceUse.SPREAD
@@ -130,6 +135,7 @@ class Settings:
     https_port: int = 443
     allow_networks: tuple[Network, ...] = ()
     seed: int = 0
+    deep: bool = False
     deadlines: Deadlines = field(default_factory=Deadlines)
     limits: Limits = field(default_factory=Limits)
     pace: Pace = STANDARD

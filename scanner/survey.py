@@ -19,7 +19,7 @@ from scanner.model.record import Evidence, Record
 from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, TlsaRecord, Validity
 from scanner.model.session import Hello, Session, Source
 from scanner.model.target import Target
-from scanner.protocols import mta_sts, mx, tlsa, tlsrpt
+from scanner.protocols import deep, mta_sts, mx, tlsa, tlsrpt
 from scanner.protocols.exclusions import Exclusions
 from scanner.settings import Settings
 
@@ -81,7 +81,7 @@ class Tools:
 
 
 async def survey(target: Target, tools: Tools, settings: Settings, run_id: str) -> Record:
-    """Follow one target to its record. It is judged at the moment that the row keeps, so that it can be judged again."""
+    """Follow one target to its record. It is judged at the moment that the row keeps, and can be judged again."""
     refused = target.fault or excluded(target.domain, tools.exclusions)
     if refused is not None:
         return Record(run_id, target, tools.now(), None, unscanned(refused))
@@ -184,6 +184,8 @@ async def converse(route: Route, tools: Tools, settings: Settings) -> tuple[Sess
     for visit, endpoint in enumerate(mx.endpoints(route, settings.port, settings.limits)):
         for source in mx.sources(endpoint, visit, settings):
             sessions += await knock(endpoint, source, tools)
+    if settings.deep:
+        sessions += await look_deeper(route, sessions, tools, settings)
     return tuple(sessions)
 
 
@@ -196,6 +198,20 @@ async def knock(endpoint: Endpoint, source: Source, tools: Tools) -> list[Sessio
     if not mx.deserves_wide_hello(first):
         return [first]
     return [first, await tools.prober.converse(endpoint, source, Hello.WIDE)]
+
+
+async def look_deeper(route: Route, seen: list[Session], tools: Tools, settings: Settings) -> list[Session]:
+    """`--deep`: what else the best servers take, asked from their first source, until one of them asks us to stop."""
+    held: list[Session] = []
+    for endpoint in mx.endpoints(route, settings.port, settings.limits)[: settings.limits.addresses_asked_deeper]:
+        source = mx.sources(endpoint, 0, settings)[0]
+        known = [session for session in seen if (session.endpoint, session.source) == (endpoint, source.name)]
+        while (hello := deep.next_hello(known)) is not None:
+            known.append(await tools.prober.converse(endpoint, source, hello))
+            held.append(known[-1])
+        if held and not deep.is_answered(held[-1]):
+            break
+    return held
 
 
 def left_alone(endpoint: Endpoint, source: Source, rule: str, at: datetime) -> Session:

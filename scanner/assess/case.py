@@ -91,9 +91,9 @@ def in_reach(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
 
 
 def views(sessions: tuple[Session, ...]) -> tuple[View, ...]:
-    """Sort sessions by host, address and source; repetitions of one session count once."""
+    """Sort sessions by host, address and source; repetitions count once, and what no sender does not at all."""
     groups: dict[tuple[str, str, str], list[Session]] = {}
-    for session in dict.fromkeys(sessions):
+    for session in dict.fromkeys(it for it in sessions if not it.hello.is_deep):
         key = (session.endpoint.mx, session.endpoint.address, session.source)
         groups.setdefault(key, []).append(session)
     return tuple(View(*key, tuple(sorted(groups[key], key=_usual_first))) for key in sorted(groups))

@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from scanner.assess import levels, wire
-from scanner.assess.case import Case, View, has_no_address, lookup_faults, receives_no_mail, routing_fault
+from scanner.assess.case import Case, has_no_address, lookup_faults, receives_no_mail, routing_fault
 from scanner.assess.levels import MODELS
-from scanner.assess.wire import Step, unseen, waits
+from scanner.assess.wire import Step, Visit, unseen, visit, waits
 from scanner.model.assessment import Outcome, Prediction
 from scanner.model.fault import Fault, Kind
 from scanner.model.route import MxHost, Route, Validity
+from scanner.protocols.mx import is_host_name
 
 ADDRESSES_TRIED = 5
 """smtp_mx_address_limit."""
@@ -34,7 +35,10 @@ WORST_FIRST = (
     Outcome.ENCRYPTED,
     Outcome.ENCRYPTED_AUTHENTICATED,
 )
-DNS_WORDS = "Host or domain name not found. Name service error for name={name} type={type}: Host not found"
+DNS_WORDS = "Host or domain name not found. Name service error for name={name} type={type}: {why}"
+NO_NAME, NO_DATA = "Host not found", "Host found but no data record of requested type"
+LATER = f"{NO_NAME}, try again"
+MALFORMED = "Name service error for name={name} type=MX: Malformed or unexpected name server reply"
 ANOTHER_SOURCE = "seen from another of our addresses"
 
 
@@ -44,7 +48,7 @@ class Attempt:
 
     host: MxHost
     address: str
-    view: View | None
+    visit: Visit | None
     is_borrowed: bool = False
 
 
@@ -56,8 +60,9 @@ def predict(case: Case) -> tuple[Prediction, ...]:
     if decided is None:
         hosts, decided = _without_self(case)
     return tuple(
-        _prediction(model, source, decided or outcome(case, hosts, model, source))
+        _prediction(model, source, decided or outcome(case, ranked, model))
         for source in sources
+        for ranked in [attempts(case, hosts, source)]
         for model in MODELS
     )
 
@@ -68,10 +73,15 @@ def _prediction(model: str, source: str, step: Step) -> Prediction:
     )
 
 
-def outcome(case: Case, hosts: list[MxHost], model: str, source: str) -> Step:
-    """Attempts by preference, folded."""
+def attempts(case: Case, hosts: list[MxHost], source: str) -> list[list[Attempt]]:
+    """Every address of every host, by preference: the same for every model."""
     ranked = groupby(sorted(hosts, key=lambda it: it.preference), key=lambda it: it.preference)
-    return in_order([[step for host in equals for step in steps_of(case, host, model, source)] for _, equals in ranked])
+    return [[attempt for host in equals for attempt in _attempts(case, host, source)] for _, equals in ranked]
+
+
+def outcome(case: Case, ranked: list[list[Attempt]], model: str) -> Step:
+    """Attempts by preference, folded."""
+    return in_order([[step_of(case, attempt, model) for attempt in equals] for equals in ranked])
 
 
 def by_dns(route: Route) -> Step | None:
@@ -83,7 +93,9 @@ def by_dns(route: Route) -> Step | None:
     if fault is not None and fault.kind is not Kind.NXDOMAIN:
         return _lookup_failed(name, "MX", fault)
     if receives_no_mail(route):
-        return Step(Outcome.BOUNCE, "2.2-nxdomain", "5.4.4", DNS_WORDS.format(name=name, type="MX"))
+        return Step(Outcome.BOUNCE, "2.2-nxdomain", "5.4.4", _not_found(name, fault or route.hosts[0].ipv6.fault))
+    if route.hosts and all(map(is_malformed, route.hosts)):
+        return Step(Outcome.BOUNCE, "2.2-malformed", "5.4.4", MALFORMED.format(name=name))
     return None if any(host.addresses for host in route.hosts) else _unaddressed(route)
 
 
@@ -92,12 +104,13 @@ def _unaddressed(route: Route) -> Step:
     if any(is_address(host.name) for host in route.hosts):
         return unseen("an MX record holds an IP address, which Postfix would use", "2.2-no-address")
     for host in sorted(route.hosts, key=lambda it: it.name):
-        for fault in lookup_faults(host):
-            return replace(_lookup_failed(host.name, "A", fault), rule="2.2-no-address")
+        for kind, answer in (("AAAA", host.ipv6), ("A", host.ipv4)):
+            if answer.fault is not None and answer.fault in lookup_faults(host):
+                return replace(_lookup_failed(host.name, kind, answer.fault), rule="2.2-no-address")
     if not route.hosts:
         return unseen("no MX host is known")
-    words = DNS_WORDS.format(name=min(host.name for host in route.hosts), type="AAAA")
-    return Step(Outcome.BOUNCE, "2.2-no-address", "5.4.4", words)
+    host = min(route.hosts, key=lambda it: it.name)
+    return Step(Outcome.BOUNCE, "2.2-no-address", "5.4.4", _not_found(host.name, host.ipv6.fault))
 
 
 def _lookup_failed(name: str, kind: str, fault: Fault) -> Step:
@@ -105,7 +118,13 @@ def _lookup_failed(name: str, kind: str, fault: Fault) -> Step:
     if fault.kind not in {Kind.SERVFAIL, Kind.BOGUS, Kind.DNS_TIMEOUT}:
         return unseen(f"the lookup ended with {fault.kind.value}", "2.2-lookup")
     reason = "" if fault.kind is Kind.BOGUS else wire.PASSES
-    return waits("2.2-lookup", "4.4.3", DNS_WORDS.format(name=name, type=kind) + ", try again", reason)
+    return waits("2.2-lookup", "4.4.3", DNS_WORDS.format(name=name, type=kind, why=LATER), reason)
+
+
+def _not_found(name: str, fault: Fault | None) -> str:
+    """The last question that Postfix asks is AAAA, even where there is no such domain."""
+    why = NO_NAME if fault is not None and fault.kind is Kind.NXDOMAIN else NO_DATA
+    return DNS_WORDS.format(name=name, type="AAAA", why=why)
 
 
 def _without_self(case: Case) -> tuple[list[MxHost], Step | None]:
@@ -114,12 +133,13 @@ def _without_self(case: Case) -> tuple[list[MxHost], Step | None]:
     Not where it was connected to: then we were told that other hosts live there, as in a lab.
     """
     route = case.route
-    addressed = [host for host in route.hosts if host.addresses]
+    named = [host for host in route.hosts if not is_malformed(host)]
+    addressed = [host for host in named if host.addresses]
     itself = [host.preference for host in addressed if any(_is_itself(case, host, each) for each in host.addresses)]
     if not itself:
-        return [host for host in route.hosts if not has_no_address(host)], None
+        return [host for host in named if not has_no_address(host)], None
     left = [host for host in addressed if host.preference < min(itself)]
-    best = min(host.preference for host in route.hosts)
+    best = min(host.preference for host in named)
     if left:
         return left, None
     if best < min(itself):
@@ -127,25 +147,25 @@ def _without_self(case: Case) -> tuple[list[MxHost], Step | None]:
     return [], Step(Outcome.BOUNCE, "2.2-loop", "5.4.6", f"mail for {route.domain} loops back to myself")
 
 
-def steps_of(case: Case, host: MxHost, model: str, source: str) -> Iterator[Step]:
-    """One step for each address of the host; a host whose addresses could not be looked up is passed over."""
-    for attempt in _attempts(case, host, source):
-        if Validity.BOGUS in {host.ipv4.validity, host.ipv6.validity}:
-            yield unseen("the addresses are bogus: it depends on whether the sender validates")
-        elif attempt.view is None:
-            yield unseen("this address was not visited")
-        else:
-            step = levels.attempt(case, host, model, attempt.view)
-            yield _doubted(step, ANOTHER_SOURCE) if attempt.is_borrowed else step
+def step_of(case: Case, attempt: Attempt, model: str) -> Step:
+    """What one attempt comes to."""
+    host = attempt.host
+    if Validity.BOGUS in {host.ipv4.validity, host.ipv6.validity}:
+        return unseen("the addresses are bogus: it depends on whether the sender validates")
+    if attempt.visit is None:
+        return unseen("this address was not visited")
+    step = levels.attempt(case, host, model, attempt.visit)
+    return _doubted(step, ANOTHER_SOURCE) if attempt.is_borrowed else step
 
 
 def _attempts(case: Case, host: MxHost, source: str) -> Iterator[Attempt]:
+    """One for each address of the host; a host whose addresses could not be looked up is passed over."""
     seen = {(view.address, view.source): view for view in case.of(host)}
     for address in case.addresses(host):
         own = seen.get((address, source))
         others = sorted(key for key in seen if key[0] == address)
         view = own or (seen[others[0]] if others else None)
-        yield Attempt(host, address, view, own is None and view is not None)
+        yield Attempt(host, address, None if view is None else visit(view), own is None and view is not None)
 
 
 def in_order(preferences: list[list[Step]]) -> Step:
@@ -185,6 +205,11 @@ def _is_itself(case: Case, host: MxHost, address: str) -> bool:
 
 def _is_loopback(address: str) -> bool:
     return is_address(address) and ipaddress.ip_address(address).is_loopback
+
+
+def is_malformed(host: MxHost) -> bool:
+    """Tell whether Postfix passes over the MX record because of its name (valid_hostname.c)."""
+    return not is_host_name(host.name) and not is_address(host.name)
 
 
 def is_address(name: str) -> bool:

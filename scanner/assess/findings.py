@@ -64,6 +64,10 @@ FINDING_TYPES = {
         "RFC 5321 4.1.1.1", "The keyword stands where none belongs: senders see no STARTTLS."
     ),
     "helo-only": FindingType("RFC 5321 3.2", "EHLO is refused and HELO accepted: no extensions, so no STARTTLS."),
+    "banner-masked": FindingType(
+        "RFC 5321 3.1", "The greeting is masked: Postfix takes it for an old firewall, sends HELO and sees no STARTTLS."
+    ),
+    "starttls-lower-case": FindingType("RFC 5321 4.1.1.1", "The keyword is not upper case: Exim does not see it."),
     "starttls-not-supported": FindingType("RFC 8460 4.3.1", "The server answers cleanly and offers no STARTTLS."),
     "starttls-refused": FindingType("RFC 3207 4", "STARTTLS is offered and refused for good when asked for."),
     "starttls-unavailable": FindingType("RFC 3207 4", "STARTTLS is offered and refused for the moment when asked for."),
@@ -113,14 +117,40 @@ FINDING_TYPES = {
     # hygiene; never changes delivery
     "only-old-tls": FindingType("RFC 8996 4", "The best protocol version is below TLS 1.2."),
     "weak-cipher": FindingType("RFC 9325 4.1", "The cipher suite in use is one that should not be negotiated."),
-    "weak-key": FindingType("RFC 9325 4.5", "The certificate's key is too short."),
-    "banner-masked": FindingType(
-        "RFC 5321 3.1", "The greeting is masked: Postfix takes it for an old firewall, sends HELO and sees no STARTTLS."
+    "weak-key": FindingType("RFC 9325 4.5", "A key in the certificate chain is too short."),
+    "weak-signature": FindingType("RFC 9325 4.5", "A certificate is signed over a hash that is too short or broken."),
+    "weak-group": FindingType("RFC 9325 4.5", "The key exchange group is too short."),
+    "no-forward-secrecy": FindingType(
+        "RFC 9325 4.1", "The suite in use has no forward secrecy: who gets the key later reads the mail of today."
     ),
-    "starttls-lower-case": FindingType("RFC 5321 4.1.1.1", "The keyword is not upper case: Exim does not see it."),
+    "finite-field-dh": FindingType("RFC 9325 4.1", "The suite in use rests on Diffie-Hellman over a finite field."),
+    "no-aead": FindingType("RFC 9325 4.2", "The suite in use encrypts in CBC mode, with a separate MAC."),
+    "certificate-ends-soon": FindingType(
+        "RFC 5280 4.1.2.5", "The certificate ends within 14 days, or a quarter of its life if that is less."
+    ),
+    "self-signed": FindingType("RFC 7672 3.1.1", "The certificate is signed by itself: only DANE can vouch for it."),
+    "no-intermediate": FindingType(
+        "RFC 8446 4.4.2", "The certificate is sent alone: who does not happen to know its issuer cannot verify it."
+    ),
+    "chain-disordered": FindingType(
+        "RFC 8446 4.4.2", "A certificate that is sent does not certify the one before it: out of order, or superfluous."
+    ),
+    "root-sent": FindingType("RFC 8446 4.4.2", "The root is sent, which whoever trusts it has already."),
+    "tlsa-pkix": FindingType("RFC 7672 3.1.3", "A TLSA record of usage 0 or 1 is there, which mail senders ignore."),
+    "dane-no-rollover": FindingType(
+        "RFC 7671 8.1", "There is no second TLSA record, for the next key or the issuer: a change of keys breaks DANE."
+    ),
+    "tlsrpt-missing": FindingType("RFC 8460 3", "TLS is promised by DANE or MTA-STS, and nobody asks for reports."),
+    "mx-duplicate": FindingType("RFC 5321 5.1", "An MX host is there with more than one preference."),
     "starttls-parameter": FindingType("RFC 3207 4", "The keyword carries a parameter, which it does not have."),
     "starttls-again": FindingType("RFC 3207 4.2", "STARTTLS is offered again inside TLS."),
     "sts-short-age": FindingType("RFC 8461 3.2", "The MTA-STS policy is cached for less than a day."),
+    # hygiene that only `--deep` sees
+    "old-tls-accepted": FindingType("RFC 8996 4", "TLS 1.0 or 1.1 is taken from a client that offers nothing better."),
+    "weak-suite-accepted": FindingType(
+        "RFC 9325 4.1", "A suite that should not be negotiated is taken from a client that offers nothing better."
+    ),
+    "no-tls-1-3": FindingType("RFC 9325 3.1.1", "TLS 1.3 is refused."),
 }
 """In the order of weight: of two findings the one further up is the one to act on."""
 

@@ -16,7 +16,7 @@ from scanner.assess.dane import Standing
 from scanner.assess.hygiene import OLD_VERSIONS
 from scanner.assess.names import DNS_ID, matches, presented
 from scanner.assess.webpki import Problem
-from scanner.assess.wire import EVENTS, NO_HANDSHAKE, Step, event, told, unseen, waits
+from scanner.assess.wire import EVENTS, NO_HANDSHAKE, Step, Visit, told, unseen, waits
 from scanner.model.assessment import Outcome
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Kind
@@ -79,7 +79,7 @@ DANE = Demand(
 )
 HALF_DANE = replace(DANE, good=Step(Outcome.ENCRYPTED, "2.4-insecure-mx", "2.0.0"))
 UNSEEN_DANE = unseen("no validating resolver could tell what a DANE sender sees", "2.4-unknown")
-LOOKUP = waits("2.4-lookup", "4.7.5", "TLSA lookup error for {host}:{port}")
+LOOKUP = waits("2.4-lookup", "4.7.5", "TLSA lookup error for {mx}:{port}")
 NO_TLSA = waits("2.4-none", "4.7.5", "no TLSA records found")
 UNSIGNED = waits("2.4-insecure-mx", "4.7.5", "non DNSSEC destination")
 BY_STANDING: dict[Standing, Demand | Step] = {
@@ -113,11 +113,14 @@ def with_dane(case: Case, host: MxHost) -> Demand | Step:
 
 def with_dane_only(case: Case, host: MxHost) -> Demand | Step:
     """`dane_only`: anything but secure, usable records means waiting."""
+    status = case.route.mx.validity
+    if status is Validity.INSECURE and not case.route.implicit:
+        return UNSIGNED
     standing = dane.standing_of(host)
     if standing is Standing.LOOKUP_FAILED:
         return _lookup_failed(host)
-    if standing in {Standing.USABLE, Standing.UNUSABLE} and case.route.mx.validity is not Validity.SECURE:
-        return UNSIGNED if case.route.mx.validity is Validity.INSECURE else UNSEEN_DANE
+    if standing in {Standing.USABLE, Standing.UNUSABLE} and status is not Validity.SECURE:
+        return UNSEEN_DANE
     return ONLY_BY_STANDING[standing]
 
 
@@ -145,12 +148,11 @@ MODELS: dict[str, Callable[[Case, MxHost], Demand | Step]] = {
 """Every sender model, in the order of the record."""
 
 
-def attempt(case: Case, host: MxHost, model: str, view: View) -> Step:
+def attempt(case: Case, host: MxHost, model: str, visit: Visit) -> Step:
     """One delivery attempt at one address. Connecting comes before any demand, DNS before connecting."""
-    demand = MODELS[model](case, host)
+    demand, view, name = MODELS[model](case, host), visit.view, visit.event
     if isinstance(demand, Step):
         return told(demand, view)
-    name = event(view)
     if name == "tls":
         return told(_established(case, host, demand, view), view)
     step = EVENTS[name].required if demand.is_required else EVENTS[name].optional
@@ -166,8 +168,7 @@ def _established(case: Case, host: MxHost, demand: Demand, view: View) -> Step:
     if not webpki.chain_of(view):
         return replace(NO_HANDSHAKE, rule="2.3-anonymous")
     if session.handshake is not None and session.handshake.version in OLD_VERSIONS:
-        is_run = demand.check is not by_tlsa
-        return replace(NO_HANDSHAKE, rule="2.3-old-tls") if is_run else unseen("old TLS under DANE", "2.3-old-tls")
+        return replace(NO_HANDSHAKE, rule="2.3-old-tls")
     problems = demand.check(case, host, view)
     if problems and not any(problem.is_certain for problem in problems):
         return unseen(
@@ -212,4 +213,5 @@ def _names(leaf: Certificate, is_named: Callable[[str], bool]) -> Iterator[Probl
 
 def _below(name: str, domain: str) -> bool:
     """`nexthop, dot-nexthop`: the wildcard counts as any other label."""
-    return bool(DNS_ID.fullmatch(name)) and (name.lower() == domain or name.lower().endswith(f".{domain}"))
+    lower = name.lower()
+    return (lower == domain or lower.endswith(f".{domain}")) and DNS_ID.fullmatch(name) is not None

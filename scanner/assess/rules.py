@@ -10,6 +10,7 @@ RULES = {
     "2.2-lookup": "The MX lookup failed: the message waits.",
     "2.2-null-mx": "A null MX, alone or beside others: bounced.",
     "2.2-no-address": "No MX host has an address: bounced; if a lookup failed, the message waits.",
+    "2.2-malformed": "No MX host has a well-formed name: bounced; beside others such a host is passed over.",
     "2.2-loop": "The best MX host is the sender itself (a loopback address): bounced.",
     "2.2-special": "The address is not globally reachable: what happens depends on the sender's own network.",
     "2.2-connect": "No connection: the next host, else the message waits.",

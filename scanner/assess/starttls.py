@@ -60,7 +60,7 @@ def of_view(view: View) -> Verdict:
     seen = {of_session(session) for session in view.sessions}
     if Verdict.PASS in seen:
         return Verdict.PARTIAL if is_flapping(view) else Verdict.PASS
-    if cut_in_handshake(view.sessions) == set(Hello):
+    if cut_in_handshake(view.sessions) == {Hello.USUAL, Hello.WIDE}:
         return Verdict.FAIL
     if Verdict.UNKNOWN in seen:
         return Verdict.UNKNOWN

@@ -94,6 +94,10 @@ EVENTS = {
     "helo-4xx": both(waits("2.3-helo", "{dsn}", REFUSED, PASSES)),
     "helo-5xx": both(Step(Outcome.BOUNCE, "2.3-helo", "{dsn}", REFUSED)),
     "absent": Event(CLEAR, NOT_OFFERED),
+    "absent-denied": Event(
+        unseen("STARTTLS, which is not offered, was denied for reasons of policy; so may be the message", "2.3-absent"),
+        NOT_OFFERED,
+    ),
     "starttls-4xx": Event(
         replace(CLEAR, rule="2.3-starttls-4xx", reason=PASSES), waits("2.3-starttls-4xx", "{dsn}", NO_TLS, PASSES)
     ),
@@ -161,6 +165,19 @@ WHERE = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What was seen at one address, and its row of EVENTS, or `tls`: the same for every demand."""
+
+    view: View
+    event: str
+
+
+def visit(view: View) -> Visit:
+    """Read what was seen."""
+    return Visit(view, event(view))
+
+
 def event(view: View) -> str:
     """Name the row of EVENTS, or `tls`."""
     session = view.decisive
@@ -193,7 +210,7 @@ def _before_starttls(session: Session) -> Iterator[str]:
     if session.ehlo is None or not session.ehlo.is_positive:
         yield "unclear"
     elif not sees_starttls(session.ehlo):
-        yield "absent"
+        yield "absent-denied" if is_denied(session.starttls) else "absent"
 
 
 def _helo(reply: Reply | None) -> str:
@@ -201,6 +218,14 @@ def _helo(reply: Reply | None) -> str:
     if reply is None or reply.code == 0:
         return "helo-unseen"
     return "helo" if reply.is_positive else "helo-4xx" if reply.code < 500 else "helo-5xx"
+
+
+def is_denied(reply: Reply | None) -> bool:
+    """Whether the server has something against this client: Sendmail greets a rejected one, and offers it nothing.
+
+    RFC 3463 section 3.8: X.7 is security or policy.
+    """
+    return reply is not None and _enhanced(reply, 5).startswith("5.7.")
 
 
 def is_masked(greeting: Reply) -> bool:
@@ -222,11 +247,14 @@ def sees_starttls(reply: Reply) -> bool:
 
 def told(step: Step, view: View) -> Step:
     """Fill in host, address and reply, as they stand in the log."""
+    if "{" not in step.words + step.dsn:
+        return step
     session = view.decisive
     reply = _last_reply(session)
     code = (reply.code if reply is not None else 0) // 100
     fault = session.fault
     words = {
+        "mx": view.mx,
         "host": f"{view.mx}[{view.address}]",
         "port": str(session.endpoint.port),
         "reply": _text(reply),

@@ -32,10 +32,27 @@ class Source:
 class Hello(StrEnum):
     """What our ClientHello offers: `usual` (SNI, TLS 1.0 to 1.3, ECDHE and static RSA), or `wide` (also DHE and
     anonymous suites, no SNI), sent on a second connection where the first failed and it can decide something.
+
+    The others are what no sender sends: each offers one version, or TLS 1.0 to 1.2 with one kind of suite, to learn
+    whether the server would take it (`--deep`). No verdict rests on them.
     """
 
     USUAL = "usual"
     WIDE = "wide"
+    ONLY_TLS_1_3 = "only_tls_1_3"
+    ONLY_TLS_1_2 = "only_tls_1_2"
+    ONLY_TLS_1_1 = "only_tls_1_1"
+    ONLY_TLS_1_0 = "only_tls_1_0"
+    ONLY_STATIC_RSA = "only_static_rsa"
+    ONLY_FINITE_FIELD = "only_finite_field"
+    ONLY_CBC = "only_cbc"
+    ONLY_ANONYMOUS = "only_anonymous"
+    ONLY_NULL = "only_null"
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether it asks what a server would take, instead of what it takes from a sender."""
+        return self not in {Hello.USUAL, Hello.WIDE}
 
 
 class Oddity(StrEnum):

@@ -2,7 +2,8 @@
 
 What is asked again for the same address, port, source, server name and ClientHello was observed already, or is being
 observed: later askers wait for that. The wide ClientHello sends no server name (RFC 6066 section 3), so all names
-share it. Above a cap of names per address a further name inherits what was seen there under another one and is marked.
+share it, and what `--deep` asks is asked once of an address, under the first name. Above a cap of names per address a
+further name inherits what was seen there under another one. What was seen under another name is marked.
 
 How long is a result true? One run is one observation, so what a peer did stays for the run. A passing trouble (a
 time-out, 421 or 4yz) stays too: a second knock right after it is what gets sources listed, and a thousand domains on
@@ -91,15 +92,15 @@ class Shared:
                 return await self._fly(place, name, (endpoint, source))
             await flight.landed.wait()
             if flight.session is not None and not is_full:
-                return replace(flight.session, endpoint=endpoint, shared=True)
+                return reused(flight.session, endpoint)
 
     def _known(self, names: _Names, name: str, endpoint: Endpoint) -> Session | None:
         """What was seen under this name, or under another where there are names enough."""
         seen = names.seen.get(name)
         if seen is not None:
-            return replace(seen.session, endpoint=endpoint, shared=True) if self._still_counts(seen) else None
+            return reused(seen.session, endpoint) if self._still_counts(seen) else None
         best = names.best() if names.is_full(name, self._names_per_address) else None
-        return best and replace(best, endpoint=endpoint, shared=True, inherited=True)
+        return best and reused(best, endpoint)
 
     def _still_counts(self, seen: _Seen) -> bool:
         fault = seen.session.fault
@@ -135,3 +136,10 @@ class Shared:
         names.seen[name] = _Seen(session, self._clock.monotonic_s(), 1 if before is None else before.times + 1)
         while self._count > self._remembered and len(self._places) > 1:
             self._count -= len(self._places.popitem(last=False)[1].seen)
+
+
+def reused(session: Session, endpoint: Endpoint) -> Session:
+    """Give a session to another asker. It is inherited where another server name was sent than this one would have."""
+    names = {session.endpoint.server_name.lower(), endpoint.server_name.lower()}
+    is_inherited = session.inherited or (session.hello is not Hello.WIDE and len(names) > 1)
+    return replace(session, endpoint=endpoint, shared=True, inherited=is_inherited)

@@ -50,7 +50,7 @@ class Tools:
     limits: Limits
     allow: tuple[Network, ...]
     clock: Clock
-    contexts: dict[Hello, ssl.SSLContext]
+    context: Callable[[Hello], ssl.SSLContext]
     remembered: Callable[[bytes], Certificate]
     handshakes: Handshakes | None
 
@@ -67,8 +67,8 @@ class SmtpProber:
         handshakes: Handshakes | None = None,
     ) -> None:
         remembered = lru_cache(CERTIFICATES_REMEMBERED)(certificate.read)
-        contexts = {hello: tls.context(hello) for hello in Hello}
-        self._tools = Tools(deadlines, limits, allow, clock, contexts, remembered, handshakes)
+        context = lru_cache(len(Hello))(tls.context)
+        self._tools = Tools(deadlines, limits, allow, clock, context, remembered, handshakes)
 
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
         """One connection. Raises nothing for what a peer does; leaves no socket behind when cancelled."""
@@ -170,9 +170,9 @@ class Talk:
     async def shake_hands(self) -> Fault | Stage:
         """RFC 8446, verifying nothing."""
         hello = self.session.hello
-        name = tls.sni(self.session.endpoint.server_name) if hello is Hello.USUAL else None
+        name = None if hello is Hello.WIDE else tls.sni(self.session.endpoint.server_name)
         deadline_s = self._left_s(self._tools.deadlines.handshake_s)
-        fault = await self._tap.upgrade(self._tools.contexts[hello], name, deadline_s)
+        fault = await self._tap.upgrade(self._tools.context(hello), name, deadline_s)
         if fault is not None:
             return fault
         handshake = self._handshake(name or "")

@@ -1,4 +1,4 @@
-"""TLS as a sender that wants to see everything: two contexts that verify nothing, and the words for what fails.
+"""TLS as a sender that wants to see everything: contexts that verify nothing, and the words for what fails.
 
 Verification happens later, on the chain as presented. No CA store is loaded, because OpenSSL would verify and ignore.
 
@@ -15,10 +15,28 @@ from scanner.model.session import Hello
 
 _LEGACY_SERVER_CONNECT = 0x4  # OP_LEGACY_SERVER_CONNECT, named since Python 3.12: servers without RFC 5746
 _DER = 2  # ENCODING_DER of the private module
-_CIPHERS = {
-    Hello.USUAL: "ALL:!aNULL:!eNULL:!kDHE:!PSK:!SRP:@SECLEVEL=0",  # DHE with 8192 bits costs us 0.2 s a handshake
-    Hello.WIDE: "ALL:!eNULL:!PSK:!SRP:@SECLEVEL=0",
+_OLDEST, _NEWEST = ssl.TLSVersion.TLSv1, ssl.TLSVersion.MAXIMUM_SUPPORTED
+_USUAL = "ALL:!aNULL:!eNULL:!kDHE:!PSK:!SRP:@SECLEVEL=0"  # DHE with 8192 bits costs us 0.2 s a handshake
+_VERSIONS = {
+    Hello.ONLY_TLS_1_3: ssl.TLSVersion.TLSv1_3,
+    Hello.ONLY_TLS_1_2: ssl.TLSVersion.TLSv1_2,
+    Hello.ONLY_TLS_1_1: ssl.TLSVersion.TLSv1_1,
+    Hello.ONLY_TLS_1_0: ssl.TLSVersion.TLSv1,
 }
+_SUITES = {
+    Hello.ONLY_STATIC_RSA: "kRSA:!eNULL:!PSK:!SRP:@SECLEVEL=0",
+    Hello.ONLY_FINITE_FIELD: "kDHE:!aNULL:!eNULL:!PSK:@SECLEVEL=0",
+    Hello.ONLY_CBC: f"{_USUAL}:!AESGCM:!AESCCM:!AESCCM8:!ARIAGCM:!CHACHA20",
+    Hello.ONLY_ANONYMOUS: "aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0",
+    Hello.ONLY_NULL: "eNULL:!PSK:@SECLEVEL=0",
+}
+_OFFERS = {
+    Hello.USUAL: (_USUAL, _OLDEST, _NEWEST),
+    Hello.WIDE: ("ALL:!eNULL:!PSK:!SRP:@SECLEVEL=0", _OLDEST, _NEWEST),
+    **{hello: (_USUAL, version, version) for hello, version in _VERSIONS.items()},
+    **{hello: (ciphers, _OLDEST, ssl.TLSVersion.TLSv1_2) for hello, ciphers in _SUITES.items()},
+}
+"""Suites, and the oldest and newest version, of each ClientHello."""
 
 ALERTS = {
     "SSLV3_ALERT_UNEXPECTED_MESSAGE": 10,
@@ -72,14 +90,18 @@ _ENDED = frozenset({"UNEXPECTED_EOF_WHILE_READING"})
 
 
 def context(hello: Hello) -> ssl.SSLContext:
-    """One ClientHello shape. Costs milliseconds: build once, share."""
+    """One ClientHello shape. Costs milliseconds: build once, share.
+
+    Raises ssl.SSLError where the library was built without all suites of one.
+    """
+    ciphers, least, most = _OFFERS[hello]
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # TLS 1.0 is what some servers speak; we only look
-        made.minimum_version = ssl.TLSVersion.TLSv1
-    made.set_ciphers(_CIPHERS[hello])
+        made.minimum_version, made.maximum_version = least, most
+    made.set_ciphers(ciphers)
     made.options |= _LEGACY_SERVER_CONNECT | ssl.OP_NO_RENEGOTIATION
     return made
 

@@ -6,6 +6,7 @@ middleboxes write them.
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from scanner.model.session import Oddity, Reply
 from scanner.protocols.replies import coded_lines, text_of
@@ -28,6 +29,7 @@ def keywords(reply: Reply) -> tuple[str, ...]:
     return tuple(keyword[:KEYWORD_BYTES].upper().decode("ascii", "backslashreplace") for keyword in found)
 
 
+@lru_cache(64)  # asked a dozen times in a row about each reply
 def offers_starttls(reply: Reply) -> bool:
     """Whether any keyword line says STARTTLS, in any case, with whatever behind it."""
     return any(keyword.upper() == _STARTTLS for keyword, _ in _offers(reply))

@@ -9,22 +9,29 @@ from dataclasses import replace
 from scanner.model.policy import MtaSts, PolicyFetch, StsMode, StsPolicy
 from scanner.model.route import Answer
 
-VERSION = re.compile(rb"v=STSv1[ \t]*(;|$)")
+VERSION = re.compile(rb"v=STSv1[ \t]*;")
+BARE_VERSION = re.compile(rb"v=STSv1[ \t]*\Z")
 ID = re.compile(rb"[A-Za-z0-9]{1,32}")
+FIELD = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}=[!-:<>-~]+")
 MAX_AGE = re.compile(r"\d{1,10}", re.ASCII)
 MAX_AGE_MOST_S = 31_557_600
 MX_PATTERN = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 def read_record(txt: Answer[bytes]) -> MtaSts:
-    """Find the one valid record. `defect`: `several_records`, `bad_id`."""
+    """Find the one valid record. `defect`: `several_records`, `bad_id`, `bad_field`."""
     announced = [record for record in txt.records if VERSION.match(record)]  # RFC 8461 s3.1: others are discarded
+    if not announced and any(map(BARE_VERSION.match, txt.records)):
+        return MtaSts(txt, defect="bad_id")  # no policy, and somebody meant to have one
     if len(announced) != 1:
         return MtaSts(txt, defect="several_records" if announced else "")
-    fields = [field.strip(b" \t").partition(b"=") for field in announced[0].split(b";")]
-    found = next((value for key, _, value in fields if key == b"id"), b"")
+    _version, *fields, last = [field.strip(b" \t") for field in announced[0].split(b";")]
+    fields += [last] if last else []  # one `;` may end the record
+    found = next((field[3:] for field in fields if field.startswith(b"id=")), b"")
     if not ID.fullmatch(found):
         return MtaSts(txt, defect="bad_id")
+    if not all(map(FIELD.fullmatch, fields)):  # RFC 8461 s3.1: a record that breaks the grammar is no record
+        return MtaSts(txt, defect="bad_field")
     return MtaSts(txt, id=found.decode("ascii"))
 
 
@@ -47,13 +54,13 @@ def parse(body: bytes) -> StsPolicy:
     fields: dict[str, str] = {}
     patterns: list[str] = []
     for line in filter(None, (line.removesuffix("\r") for line in lines)):
-        key, colon, value = (part.strip(" \t") for part in line.partition(":"))
+        key, colon, value = line.partition(":")  # RFC 8461 s3.2: blanks may follow the colon or the value, nothing else
         if not colon:
             raise ValueError("line")
         if key == "mx":
-            patterns.append(value.lower())
+            patterns.append(value.strip(" \t").lower())
         else:
-            fields.setdefault(key, value)  # RFC 8461 s3.2: of duplicates the first counts
+            fields.setdefault(key, value.strip(" \t"))  # RFC 8461 s3.2: of duplicates the first counts
     return checked(fields, patterns)
 
 

@@ -74,7 +74,7 @@ ROW: tuple[Field, ...] = (
         "flag?",
         "our sources saw different things; null with fewer than two, or where not comparable",
     ),
-    ("tls_version_min", "text?", "lowest version agreed in any handshake of the row, as `TLSv1.2`"),
+    ("tls_version_min", "text?", "lowest version agreed in any handshake of the row, as `TLSv1.2`; of `--deep` too"),
     ("tls_version_max", "text?", "highest version agreed in any handshake of the row"),
     ("mx_count", "int?", "MX records published; null where nothing was asked"),
     ("endpoint_count", "int?", "pairs of MX host and address visited; null where nothing was asked"),

@@ -14,7 +14,7 @@ SESSION: tuple[Field, ...] = (
     ("source_address", "text?", "address of our source; null where the kernel chose"),
     ("egress", "text?", "our address as the server saw it, where it told"),
     ("ehlo_name", "text?", "the name we gave"),
-    ("hello", "word:hello", "what our ClientHello offered"),
+    ("hello", "word:hello", "what our ClientHello offered; `only_...` with `--deep`, and no verdict rests on it"),
     ("stage", "word:stage", "last stage completed"),
     ("fault", "fault?", "what stopped it there, if anything did"),
     ("observed_at", "time", "when it was held"),

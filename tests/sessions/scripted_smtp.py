@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 HOST = "127.0.0.1"
 NAME = "mx.example.test"
@@ -143,9 +143,9 @@ def _play(wire: socket.socket, script: tuple[Act, ...], server: Server) -> None:
     server.ended.set()
 
 
-def self_signed(folder: Path, name: str = NAME) -> tuple[Path, bytes]:
+def self_signed(folder: Path, name: str = NAME, *, is_rsa: bool = False) -> tuple[Path, bytes]:
     """A PEM file with key and certificate, and the DER of the certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     made = (

@@ -1,15 +1,18 @@
 """One domain from target to record; the outside world is a table."""
 
 import ipaddress
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import pytest
 
 from scanner.model.assessment import Assessment, Status, Verdict
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.policy import PolicyFetch
 from scanner.model.record import Evidence, Record
 from scanner.model.route import Answer, Endpoint, MxRecord, TlsaRecord, Validity
-from scanner.model.session import Hello, Reply, Session, Source
+from scanner.model.session import Handshake, Hello, Reply, Session, Source
 from scanner.model.target import Target
 from scanner.protocols.exclusions import NONE, Exclusions, read
 from scanner.settings import Settings, SourceUse
@@ -18,6 +21,8 @@ from scanner.survey import Tools, survey
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 MAIL, WITNESS = Source("mail", "198.51.100.10"), Source("witness", "198.51.100.20")
 NODATA = Fault(Stage.RESOLVE, Kind.NODATA)
+REFUSED = Fault(Stage.HANDSHAKE, Kind.TLS_ALERT, code=40)
+QUESTIONS = [hello for hello in Hello if hello.is_deep and hello is not Hello.ONLY_TLS_1_2]
 RECORD_311 = TlsaRecord(3, 1, 1, bytes(32))
 
 
@@ -53,21 +58,25 @@ class Zone:
 
 @dataclass(frozen=True)
 class Peer:
-    """A prober that writes down who was asked, and answers with one fault or none."""
+    """A prober that writes down who was asked, and answers with one fault or none. What is deep it refuses."""
 
     fault: Fault | None = None
     asked: list[tuple[str, str, Hello]] = field(default_factory=list)
+    deep_faults: dict[Hello, Fault] = field(default_factory=dict)
 
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
         self.asked.append((endpoint.address, source.name, hello))
+        fault = self.deep_faults.get(hello, REFUSED) if hello.is_deep else self.fault
         return Session(
             endpoint=endpoint,
             source=source.name,
             source_address=source.address,
             ehlo_name="c.test",
             observed_at=AT,
+            hello=hello,
             starttls=Reply(220, (b"220 go",)),
-            fault=self.fault,
+            handshake=None if fault else Handshake("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256", None, "mx.test"),
+            fault=fault,
         )
 
 
@@ -97,10 +106,11 @@ class World:
     policy_host: PolicyHost = field(default_factory=PolicyHost)
     exclusions: Exclusions = NONE
     use: SourceUse = SourceUse.SPREAD
+    deep: bool = False
 
     async def surveyed(self, target: Target | None = None) -> Record:
         tools = Tools(self.zone, self.validating, self.peer, self.policy_host, judge, self.exclusions, lambda: AT)
-        settings = Settings(sources=(MAIL, WITNESS), source_use=self.use)
+        settings = Settings(sources=(MAIL, WITNESS), source_use=self.use, deep=self.deep)
         return await survey(target or Target(1, "example.test"), tools, settings, "run")
 
 
@@ -130,6 +140,58 @@ async def test_a_wider_hello_is_tried_only_where_the_handshake_was_refused() -> 
     await late.surveyed()
     assert [hello for _, _, hello in refused.peer.asked] == [Hello.USUAL, Hello.WIDE] * 2
     assert [hello for _, _, hello in late.peer.asked] == [Hello.USUAL] * 2
+
+
+async def test_deeper_questions_come_last_and_from_the_first_source_only() -> None:
+    world = World(use=SourceUse.EACH, deep=True)
+    record = await world.surveyed()
+    usual = [("192.0.2.1", "mail"), ("192.0.2.1", "witness"), ("192.0.2.2", "witness"), ("192.0.2.2", "mail")]
+    assert world.peer.asked == [
+        *((*each, Hello.USUAL) for each in usual),
+        *((address, "mail", hello) for address in ("192.0.2.1", "192.0.2.2") for hello in QUESTIONS),
+    ]
+    assert [each.hello for each in evidence(record).sessions] == [hello for _, _, hello in world.peer.asked]
+
+
+async def test_nothing_deeper_is_asked_unless_somebody_wants_it() -> None:
+    world = World()
+    await world.surveyed()
+    assert {hello for _, _, hello in world.peer.asked} == {Hello.USUAL}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(Stage.GREETING, Kind.REPLY_421, code=421),
+        Fault(Stage.EHLO, Kind.REPLY_4XX, code=450),
+        Fault(Stage.HANDSHAKE, Kind.TIMEOUT),
+        Fault(Stage.CONNECT, Kind.PARKED),
+    ],
+    ids=lambda fault: fault.kind.value,
+)
+async def test_the_whole_domain_is_left_at_that_where_one_server_asks_us_to_stop(fault: Fault) -> None:
+    world = World(peer=Peer(deep_faults={QUESTIONS[1]: fault}), deep=True)
+    await world.surveyed()
+    assert [hello for _, _, hello in world.peer.asked] == [Hello.USUAL] * 2 + QUESTIONS[:2]
+
+
+async def test_a_server_that_refused_the_usual_hello_is_asked_nothing_deeper() -> None:
+    world = World(peer=Peer(REFUSED), deep=True)
+    await world.surveyed()
+    assert [hello for _, _, hello in world.peer.asked] == [Hello.USUAL, Hello.WIDE] * 2
+
+
+async def test_no_more_than_eight_addresses_of_a_domain_are_asked_deeper() -> None:
+    world = World(zone=Zone(mx_records=tuple(MxRecord(10, f"mx{number}.test") for number in range(9))), deep=True)
+    await world.surveyed()
+    asked = Counter(hello.is_deep for _, _, hello in world.peer.asked)
+    assert asked == {False: 18, True: 8 * len(QUESTIONS)}
+
+
+async def test_who_asked_to_be_left_alone_is_asked_nothing_deeper() -> None:
+    world = World(exclusions=read("192.0.2.1/32"), deep=True)
+    await world.surveyed()
+    assert {address for address, _, _ in world.peer.asked} == {"192.0.2.2"}
 
 
 async def test_the_validating_resolver_is_asked_where_tlsa_records_exist() -> None:

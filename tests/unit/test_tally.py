@@ -1,15 +1,19 @@
 """Counting, live and from a file."""
 
 from collections import Counter
+from dataclasses import replace
 
 import orjson
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scanner.jsonl import encode
+from scanner.model.fault import Fault, Kind, Stage
 from scanner.model.record import Record
+from scanner.model.session import Hello
 from scanner.tally import Tally, duration_class, upper_ms
 from tests.unit.records import records
+from tests.unit.stories import TYPICAL
 
 
 @settings(max_examples=30)
@@ -22,6 +26,16 @@ def test_a_resumed_run_counts_what_the_first_one_counted(record: Record) -> None
     live.add(record)
     reread.add_row(row)
     assert live == reread or row["truncated"]
+
+
+def test_what_deep_asks_is_not_counted_among_the_sessions() -> None:
+    evidence = TYPICAL.evidence
+    assert evidence is not None
+    asked = replace(evidence.sessions[0], hello=Hello.ONLY_TLS_1_0, fault=Fault(Stage.HANDSHAKE, Kind.TLS_ALERT))
+    plain, deep = Tally(), Tally()
+    plain.add(TYPICAL)
+    deep.add(replace(TYPICAL, evidence=replace(evidence, sessions=(*evidence.sessions, asked))))
+    assert deep == plain
 
 
 @given(st.integers(0, 10**7))

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from scanner.assess.findings import FINDING_TYPES
 from scanner.assess.judgement import Judge
 from scanner.assess.trust import trust
 from scanner.model.assessment import Assessment, Outcome, Prediction
@@ -245,9 +246,19 @@ def judged(*sessions: Session, way: Route | None = None, **policies: Any) -> Ass
     return authority().judge(seen(*sessions, way=way, **policies), AT)
 
 
+_TYPES = list(FINDING_TYPES)
+HYGIENE = frozenset(_TYPES[_TYPES.index("only-old-tls") :])
+"""The last group of the table."""
+
+
 def types(assessment: Assessment) -> list[str]:
-    """The types of its findings, in order."""
-    return [finding.type for finding in assessment.findings]
+    """The types of its findings, in order, hygiene left out."""
+    return [finding.type for finding in assessment.findings if finding.type not in HYGIENE]
+
+
+def hygiene(assessment: Assessment) -> list[str]:
+    """The types of the other findings."""
+    return [finding.type for finding in assessment.findings if finding.type in HYGIENE]
 
 
 def predicted(assessment: Assessment, model: str, source: str = "mail") -> Prediction:

@@ -44,6 +44,7 @@ WRONG = TlsaRecord(3, 1, 1, bytes(32))
 PKIX = TlsaRecord(1, 1, 1, bytes(32))
 SECURE, INSECURE = Validity.SECURE, Validity.INSECURE
 HELO_ONLY = plain(ehlo=reply(502), helo=reply(250), starttls=None, oddities=(Oddity.HELO_ONLY,))
+DENIED = plain(starttls=Reply(550, (b"550 5.7.1 Access denied",)))
 FAR_OFFER = encrypted(ehlo=reply(250, "X" * 3000, "STARTTLS"))
 BARE = encrypted(greeting=Reply(220, (b"220",)))
 
@@ -58,6 +59,7 @@ def row(letters: str) -> dict[str, Outcome]:
     [
         (encrypted(), "EEVVEDE"),
         (plain(), "CDDDCDC"),
+        (DENIED, "?DDD?D?"),
         (HELO_ONLY, "CDDDCDC"),
         (BARE, "CDDDCDC"),
         (FAR_OFFER, "CDDDCDC"),
@@ -155,7 +157,8 @@ def lookup_failed(kind: Kind) -> Route:
         (encrypted(), secured(WRONG, mx_status=INSECURE), "D", "D"),
         (encrypted(), route(host(tlsa=(WRONG,), status=INSECURE), status=SECURE), "E", "D"),
         (encrypted(), route(host(tlsa=(WRONG,))), "?", "?"),
-        (encrypted(version="TLSv1"), secured(tlsa_of("good")), "?", "?"),
+        (encrypted(version="TLSv1"), secured(tlsa_of("good")), "D", "D"),
+        (encrypted(version="TLSv1"), secured(PKIX), "E", "D"),
     ],
 )
 def test_dane(session: Session, way: Route, dane: str, dane_only: str) -> None:
@@ -189,6 +192,61 @@ def test_rfc_8461_s2_dane_wins_over_sts() -> None:
     assert outcomes(failing)["mta_sts"] is Outcome.DEFER
     saved = judged(encrypted("self-signed"), way=secured(tlsa_of("self-signed")), mta_sts=policy())
     assert outcomes(saved)["mta_sts"] is Outcome.ENCRYPTED_AUTHENTICATED
+
+
+def test_a_tlsa_lookup_that_failed_names_the_host_and_no_address() -> None:
+    made = predicted(judged(encrypted(), way=lookup_failed(Kind.BOGUS)), "dane")
+    assert (made.dsn, made.words) == ("4.7.5", f"TLSA lookup error for {MX}:25")
+
+
+@pytest.mark.parametrize("records", [(), (WRONG,)])
+def test_dane_only_looks_at_the_mx_records_first(records: tuple[TlsaRecord, ...]) -> None:
+    """Where they are not signed, no TLSA record is asked for."""
+    made = predicted(judged(encrypted(), way=secured(*records, mx_status=INSECURE)), "dane_only")
+    assert (made.rule, made.words) == ("2.4-insecure-mx", "non DNSSEC destination")
+    implicit = judged(encrypted(), way=replace(secured(*records, mx_status=INSECURE), implicit=True))
+    assert predicted(implicit, "dane_only").words != "non DNSSEC destination"
+
+
+NOT_FOUND = "Host or domain name not found. Name service error for name={} type={}: {}"
+
+
+@pytest.mark.parametrize(
+    ("way", "words"),
+    [
+        (route(fault=NXDOMAIN, records=()), NOT_FOUND.format(DOMAIN, "AAAA", "Host not found")),
+        (
+            route(host(DOMAIN, 0, ()), records=(), fault=NODATA, implicit=True),
+            NOT_FOUND.format(DOMAIN, "AAAA", "Host found but no data record of requested type"),
+        ),
+        (
+            route(host(addresses=(), ipv6=Answer(MX, fault=NXDOMAIN))),
+            NOT_FOUND.format(MX, "AAAA", "Host not found"),
+        ),
+        (
+            route(host(addresses=(), ipv4=Answer(MX, fault=SERVFAIL), ipv6=Answer(MX, fault=SERVFAIL))),
+            NOT_FOUND.format(MX, "AAAA", "Host not found, try again"),
+        ),
+        (
+            route(host(addresses=(), ipv4=Answer(MX, fault=SERVFAIL))),
+            NOT_FOUND.format(MX, "A", "Host not found, try again"),
+        ),
+        (route(fault=SERVFAIL, records=()), NOT_FOUND.format(DOMAIN, "MX", "Host not found, try again")),
+        (
+            route(host("-mx.example.test")),
+            f"Name service error for name={DOMAIN} type=MX: Malformed or unexpected name server reply",
+        ),
+    ],
+)
+def test_what_dns_did_is_told_in_the_words_of_the_last_question(way: Route, words: str) -> None:
+    for made in judged(way=way).predictions:
+        assert made.words == words
+
+
+def test_a_malformed_mx_host_is_passed_over_beside_others() -> None:
+    way = route(host("-mx.example.test", 5), host())
+    assert outcomes(judged(encrypted(mx="-mx.example.test"), plain(), way=way))["may"] is Outcome.CLEAR
+    assert outcomes(judged(plain(), way=route(host("under_score.example.test"))))["may"] is not Outcome.BOUNCE
 
 
 LOOPBACK = host("localhost", 10, ("127.0.0.1",))

@@ -104,22 +104,6 @@ def test_findings_are_told_once_whatever_their_order() -> None:
     assert weighed([one, other, one]) == (other, one)
 
 
-def test_weak_keys_and_ciphers_are_told() -> None:
-    made = encrypted()
-    assert made.handshake is not None
-    leaf = replace(made.handshake.chain[0], key_type="rsa", key_bits=1024)
-    weak = replace(made.handshake, cipher="RC4-SHA", chain=(leaf, *made.handshake.chain[1:]))
-    assessment = judged(replace(made, handshake=weak))
-    assert types(assessment) == ["weak-cipher", "weak-key"]
-    assert assessment.webpki is Verdict.PASS
-
-
-def test_hygiene_changes_no_verdict() -> None:
-    old = judged(encrypted(version="TLSv1.1"))
-    assert types(old) == ["only-old-tls"]
-    assert (old.starttls, old.webpki) == (Verdict.PASS, Verdict.PASS)
-
-
 ROWS = [
     *(f"| `{name}` | {sentence} |" for name, sentence in RULES.items()),
     *(f"| `{name}` | {kind.rule} | {kind.sentence} |" for name, kind in FINDING_TYPES.items()),

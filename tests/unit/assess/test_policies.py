@@ -39,7 +39,6 @@ def unfetched(kind: Kind, code: int | None = None, side: Side = Side.REMOTE) -> 
         (policy(StsMode.NONE), A, []),
         (policy(StsMode.ENFORCE, "*.example.test"), P, []),
         (policy(StsMode.ENFORCE, "other.test"), F, ["sts-mx-mismatch"]),
-        (policy(max_age_s=60), P, ["sts-short-age"]),
         (replace(NO_POLICY, defect="several_records"), F, ["sts-policy-invalid"]),
         (replace(NO_POLICY, id="1", fetch=PolicyFetch(), defect="mode"), F, ["sts-policy-invalid"]),
         (replace(NO_POLICY, txt=replace(NO_POLICY.txt, fault=SERVFAIL)), U, ["dns-lookup-failed"]),

@@ -147,7 +147,7 @@ def test_a_blocked_source_is_not_no_starttls() -> None:
     ],
 )
 def test_oddities_on_the_wire_become_findings(oddity: Oddity, name: str) -> None:
-    assert types(judged(encrypted(oddities=(oddity,)))) == [name]
+    assert [finding.type for finding in judged(encrypted(oddities=(oddity,))).findings] == [name]
 
 
 @pytest.mark.parametrize("facts", [{}, {"stage": Stage.GREETING, "greeting": GREETING}])

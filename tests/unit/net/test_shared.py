@@ -100,6 +100,16 @@ async def test_the_wide_hello_has_no_server_name_and_is_sent_once_per_address() 
     assert outcome(await prober.converse(named("b.test"), MAIL, Hello.WIDE)) == (True, False)
 
 
+async def test_what_deep_asks_is_asked_once_per_address_and_says_under_whose_name() -> None:
+    peer = at_once()
+    prober = shared(peer, names=1)
+    await prober.converse(named("a.test"), MAIL, Hello.ONLY_TLS_1_0)
+    assert outcome(await prober.converse(named("A.test"), MAIL, Hello.ONLY_TLS_1_0)) == (True, False)
+    assert outcome(await prober.converse(named("b.test"), MAIL, Hello.ONLY_TLS_1_0)) == (True, True)
+    assert outcome(await prober.converse(named("b.test"), MAIL, Hello.ONLY_CBC)) == (False, False)
+    assert [each.mx for each in peer.asked] == ["a.test", "b.test"]
+
+
 async def test_many_askers_share_one_flight() -> None:
     peer = Peer()
     prober = shared(peer)

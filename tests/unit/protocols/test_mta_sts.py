@@ -38,6 +38,57 @@ def test_rfc_8461_s3_1_exactly_one_valid_record_announces_a_policy(
     assert (found.id, found.defect) == (policy_id, defect)
 
 
+def test_rfc_8461_s3_1_a_bare_version_beside_a_good_record_is_discarded() -> None:
+    """It does not begin with `v=STSv1;`, so it does not count."""
+    found = read_record(Answer("_mta-sts.example.org", (b"v=STSv1", b"v=STSv1; id=1;")))
+    assert (found.id, found.defect) == ("1", "")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        b"v=STSv1; id=1;;",
+        b"v=STSv1; id=1; x;",
+        b"v=STSv1; id=1; x=;",
+        b"v=STSv1; id=1; x=y=z;",
+        b"v=STSv1; id=1; x=y z;",
+        b"v=STSv1; id=1; -x=y;",
+        b"v=STSv1; id=1; " + b"x" * 33 + b"=y;",
+        b"v=STSv1; id=1;\n",
+        "v=STSv1; id=1; x=ä;".encode(),
+    ],
+)
+def test_rfc_8461_s3_1_a_record_with_a_field_that_is_no_pair_announces_nothing(record: bytes) -> None:
+    """Syntactically invalid: no policy is available."""
+    found = read_record(Answer("_mta-sts.example.org", (record,)))
+    assert (found.id, found.defect) == ("", "bad_field")
+
+
+@pytest.mark.parametrize(
+    "record", [b"v=STSv1; id=1; x=y;", b"v=STSv1; x.y-z_1=/a:b; id=1", b"v=STSv1 ;\tid=1 ; ", b"v=STSv1; id=1; id=2;"]
+)
+def test_rfc_8461_s3_1_other_fields_are_ignored(record: bytes) -> None:
+    """They may come in any place behind the version."""
+    found = read_record(Answer("_mta-sts.example.org", (record,)))
+    assert (found.id, found.defect) == ("1", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "defect"),
+    [
+        (GOOD.replace(b"version:", b"version :"), "version"),
+        (GOOD.replace(b"mode:", b" mode:"), "mode"),
+        (GOOD.replace(b"max_age:", b"max_age\t:"), "max_age"),
+        (GOOD.replace(b"mx:", b"mx :"), "mx"),
+        (GOOD.replace(b": ", b":\t  "), ""),
+        (GOOD.replace(b"\r\n", b" \t\r\n"), ""),
+    ],
+)
+def test_rfc_8461_s3_2_blanks_may_follow_the_colon_and_the_value_only(body: bytes, defect: str) -> None:
+    """`sts-policy-field-delim` is the colon and what follows it."""
+    assert read_policy(MtaSts(Answer("x"), id="1"), PolicyFetch(status=200, body=body)).defect == defect
+
+
 @pytest.mark.parametrize(
     ("body", "defect"),
     [

@@ -1,0 +1,75 @@
+"""How well the presented chain is made: keys, signatures, dates, order. Whether it is trusted is asked in webpki.
+
+Touches: nothing. Source: RFC 8446 section 4.4.2 (order; the root may be left out), RFC 9325 section 4.5 (keys and
+hashes), RFC 7672 section 3.1.2 (with DANE-TA the anchor must be sent).
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from scanner.assess.case import Case, View
+from scanner.assess.dane import TA
+from scanner.assess.webpki import chain_of
+from scanner.model.assessment import Finding
+from scanner.model.certificate import Certificate
+
+LEAST_BITS = {"rsa": 2048, "dsa": 2048, "ec": 224}
+WEAK_HASHES = frozenset({"md2", "md4", "md5", "sha1", "sha224"})
+NO_ISSUER = frozenset({20, 21})
+"""X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY and _VERIFY_LEAF_SIGNATURE."""
+SOON = timedelta(days=14)
+PART_LEFT = 4
+"""Or a quarter of its life, for certificates that live for days."""
+
+
+def findings(case: Case, view: View) -> Iterator[Finding]:
+    """Everything about one chain."""
+    chain = chain_of(view)
+    for certificate in chain:
+        yield from _of_certificate(view, certificate)
+    if chain:
+        yield from _of_leaf(case, view, chain[0])
+        yield from _of_order(case, view, chain)
+
+
+def _of_certificate(view: View, it: Certificate) -> Iterator[Finding]:
+    """RFC 9325 s4.5. Nobody verifies the signature that a certificate gave itself."""
+    least_bits = LEAST_BITS.get(it.key_type)
+    if least_bits is not None and it.key_bits is not None and it.key_bits < least_bits:
+        yield view.finding("weak-key", f"{it.key_type} {it.key_bits} bits: {it.subject}")
+    if it.signature_hash in WEAK_HASHES and not it.self_issued:
+        yield view.finding("weak-signature", f"{it.signature_hash}: {it.subject}")
+
+
+def _of_leaf(case: Case, view: View, leaf: Certificate) -> Iterator[Finding]:
+    if leaf.self_issued:
+        yield view.finding("self-signed", leaf.subject)
+    if ends_soon(leaf, case.at):
+        yield view.finding("certificate-ends-soon", f"on {leaf.not_after_at:%Y-%m-%d}")
+
+
+def ends_soon(leaf: Certificate, at: datetime) -> bool:
+    """Tell whether somebody who renews in time would have done so. What has ended already is told elsewhere."""
+    begin, end = leaf.not_before_at, leaf.not_after_at
+    if begin is None or end is None or not begin <= at <= end:
+        return False
+    return end - at < min(SOON, (end - begin) / PART_LEFT)
+
+
+def _of_order(case: Case, view: View, chain: tuple[Certificate, ...]) -> Iterator[Finding]:
+    """RFC 8446 s4.4.2."""
+    strays = [upper.subject for lower, upper in pairwise(chain) if upper.subject != lower.issuer]
+    if strays:
+        yield view.finding("chain-disordered", strays[0])
+    fault = case.verifier.fault(chain, case.at)
+    if len(chain) == 1 and not chain[0].self_issued and fault is not None and fault.code in NO_ISSUER:
+        yield view.finding("no-intermediate", chain[0].issuer)
+    roots = [it.subject for it in chain[1:] if it.self_issued]
+    if roots and not _needs_anchor(case, view):
+        yield view.finding("root-sent", roots[0])
+
+
+def _needs_anchor(case: Case, view: View) -> bool:
+    """RFC 7672 s3.1.2."""
+    return any(record.usage == TA for host in case.route.hosts if host.name == view.mx for record in host.tlsa.records)
