@@ -52,7 +52,8 @@ def resumed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was killed three times and stopped once: a silent peer kept it from its end."""
     directory = tmp_path_factory.mktemp("resumed")
     out = directory / "rows.jsonl"
-    words = ("scan", listed(directory / "list.csv", NAMES), "-o", out, *PATIENT, *lab.flags)
+    slowly = ("--run-rate", "20/s")  # so that each life of the run writes some rows and not all
+    words = ("scan", listed(directory / "list.csv", NAMES), "-o", out, *PATIENT, *slowly, *lab.flags)
     peer = Silent(lab)
     try:
         for most in (1, ROWS // 2, ROWS - 1):

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import contextlib
 import json
 import signal
 import smtplib
@@ -268,7 +269,10 @@ def test_a_flood_ends_when_its_reader_leaves(lab: dict[str, Any]) -> None:
 def any_to(address: str, handles: Path) -> bool:
     """Whether a connection to this address is still held, seen from the table of TCP sockets."""
     local = bytes(reversed(socket.inet_aton(address))).hex().upper()
-    inodes = {str(handle.readlink()) for handle in handles.iterdir()}
+    inodes = set()
+    for handle in list(handles.iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            inodes.add(str(handle.readlink()))
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return any(row[1].startswith(local) and row[3] != "0A" and f"socket:[{row[9]}]" in inodes for row in rows)
 
