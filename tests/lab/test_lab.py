@@ -1,8 +1,8 @@
 """The lab as a process, spoken to with other people's clients: smtplib, ssl, dnspython."""
 
+import contextlib
 import hashlib
 import http.client
-import contextlib
 import json
 import signal
 import smtplib
