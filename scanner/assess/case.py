@@ -3,8 +3,11 @@
 Touches: nothing. Source: RFC 5321 section 5.1 (who receives mail), RFC 7505.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, wraps
+from typing import Any, TypeVar, TypeVarTuple
 
 from scanner.assess.findings import found
 from scanner.assess.passing import NO_RECORDS
@@ -15,8 +18,32 @@ from scanner.model.record import Evidence
 from scanner.model.route import MxHost, Route, Validity
 from scanner.model.session import Hello, Session
 
+Known = dict[tuple[object, ...], tuple[Any, tuple[object, ...]]]
+"""Answers, each with what it is about."""
+W = TypeVar("W", "View", "Case")
+About = TypeVarTuple("About")
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
+
+def once(ask: Callable[[W, *About], T]) -> Callable[[W, *About], T]:
+    """Ask once: seven senders want to know the same, and nothing changes while a case is judged.
+
+    What a question is about is told by identity, and kept, so that nothing else can take its place.
+    """
+
+    @wraps(ask)
+    def asked(where: W, *about: *About) -> T:
+        key = (ask, *map(id, about))
+        found = where.known.get(key)
+        if found is None:
+            found = where.known[key] = (ask(where, *about), about)
+        answer: T = found[0]
+        return answer
+
+    return asked
+
+
+@dataclass(frozen=True)  # no slots: they leave no room for what is found out once
 class View:
     """One address of one MX host as one of our sources saw it, in one session or more; usual ones first."""
 
@@ -24,13 +51,14 @@ class View:
     address: str
     source: str
     sessions: tuple[Session, ...]
+    known: Known = field(init=False, default_factory=dict, compare=False, repr=False)
 
-    @property
+    @cached_property
     def encrypted(self) -> Session | None:
         """The session that got through the handshake."""
         return next((session for session in self.sessions if session.handshake is not None), None)
 
-    @property
+    @cached_property
     def decisive(self) -> Session:
         """The session that says most."""
         return self.encrypted or self.sessions[0]
@@ -61,6 +89,7 @@ class Case:
     views: tuple[View, ...]
     verifier: Verifier
     at: datetime
+    known: Known = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @property
     def route(self) -> Route:
@@ -73,9 +102,11 @@ class Case:
 
     def addresses(self, host: MxHost) -> tuple[str, ...]:
         """Addresses of the host that a sender with our families would try, once each."""
-        sessions = [each for each in self.evidence.sessions if each.endpoint.mx == host.name]
-        tried = {each.endpoint.address for each in in_reach(tuple(sessions))}
-        skipped = {each.endpoint.address for each in sessions} - tried
+        sessions = tuple(each for each in self.evidence.sessions if each.endpoint.mx == host.name)
+        tried = in_reach(sessions)
+        if tried is sessions:
+            return tuple(dict.fromkeys(host.addresses))
+        skipped = {each.endpoint.address for each in sessions} - {each.endpoint.address for each in tried}
         return tuple(each for each in dict.fromkeys(host.addresses) if each not in skipped)
 
 
@@ -86,6 +117,8 @@ def out_of_reach(session: Session) -> bool:
 
 def in_reach(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
     """Leave out addresses of a family that we lack, at hosts that have another; no sender is hindered by them."""
+    if not any(map(out_of_reach, sessions)):
+        return sessions
     reached = {session.endpoint.mx for session in sessions if not out_of_reach(session)}
     return tuple(each for each in sessions if not (out_of_reach(each) and each.endpoint.mx in reached))
 
@@ -93,10 +126,15 @@ def in_reach(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
 def views(sessions: tuple[Session, ...]) -> tuple[View, ...]:
     """Sort sessions by host, address and source; repetitions count once, and what no sender does not at all."""
     groups: dict[tuple[str, str, str], list[Session]] = {}
-    for session in dict.fromkeys(it for it in sessions if not it.hello.is_deep):
-        key = (session.endpoint.mx, session.endpoint.address, session.source)
-        groups.setdefault(key, []).append(session)
-    return tuple(View(*key, tuple(sorted(groups[key], key=_usual_first))) for key in sorted(groups))
+    for session in sessions:
+        if not session.hello.is_deep:
+            key = (session.endpoint.mx, session.endpoint.address, session.source)
+            groups.setdefault(key, []).append(session)
+    return tuple(View(*key, _in_order(groups[key])) for key in sorted(groups))
+
+
+def _in_order(sessions: list[Session]) -> tuple[Session, ...]:
+    return tuple(sessions) if len(sessions) == 1 else tuple(sorted(dict.fromkeys(sessions), key=_usual_first))
 
 
 def _usual_first(session: Session) -> tuple[bool, datetime]:

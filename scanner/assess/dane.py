@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from scanner.assess import starttls
-from scanner.assess.case import Case, View, has_no_address, is_bogus, receives_no_mail, routing_fault
+from scanner.assess.case import Case, View, has_no_address, is_bogus, once, receives_no_mail, routing_fault
 from scanner.assess.findings import found
 from scanner.assess.folding import fold
 from scanner.assess.names import matches, presented
 from scanner.assess.passing import NO_RECORDS
-from scanner.assess.trust import anchored
 from scanner.assess.webpki import Problem, chain_of, date_problems, trust_problems
 from scanner.model.assessment import Finding, Verdict
 from scanner.model.certificate import Certificate
@@ -72,7 +71,7 @@ def axis(case: Case) -> Verdict:
 
 def of_host(case: Case, host: MxHost) -> Verdict:
     """One MX host, as a sender that has DANE would treat it."""
-    standing = standing_of(host)
+    standing = standing_of(case, host)
     if standing is not Standing.USABLE:
         return STANDING_VERDICT[standing]
     ceiling = MX_STATUS[case.route.mx.validity]
@@ -95,7 +94,8 @@ def of_view(case: Case, host: MxHost, view: View) -> Verdict:
     return Verdict.UNKNOWN if told else offered
 
 
-def standing_of(host: MxHost) -> Standing:
+@once
+def standing_of(_case: Case, host: MxHost) -> Standing:
     """RFC 7672 s2.1 and s2.2, guarded exits in their order."""
     fault = host.tlsa.fault
     if is_bogus(host):
@@ -112,6 +112,7 @@ def standing_of(host: MxHost) -> Standing:
     return Standing.USABLE if tlsa.strongest(host.tlsa.records) else Standing.UNUSABLE
 
 
+@once
 def problems(case: Case, host: MxHost, view: View) -> tuple[Problem, ...]:
     """Why no TLSA record accepts the chain; nothing where one does. RFC 7671 s9: only the strongest digests count."""
     chain = chain_of(view)
@@ -136,7 +137,7 @@ def findings(case: Case) -> Iterator[Finding]:
     for host in () if receives_no_mail(case.route) else case.route.hosts:
         if has_no_address(host):
             continue
-        standing = standing_of(host)
+        standing = standing_of(case, host)
         if standing in STANDING_FINDING:
             yield found(STANDING_FINDING[standing], host.name, detail=f"_25._tcp.{host.tlsa_base} TLSA")
         if standing in {Standing.USABLE, Standing.UNUSABLE}:
@@ -178,7 +179,7 @@ def _ta(case: Case, host: MxHost, record: TlsaRecord, chain: tuple[Certificate, 
     if anchor is None:
         return (Problem("tlsa-invalid", _shown(record)),)
     return (
-        *trust_problems(anchored(anchor, chain, case.at)),
+        *trust_problems(case.verifier.anchored(anchor, chain, case.at)),
         *date_problems(case, chain[0]),
         *_ta_names(case, host, chain[0]),
     )

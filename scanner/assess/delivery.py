@@ -69,7 +69,7 @@ def predict(case: Case) -> tuple[Prediction, ...]:
 
 def _prediction(model: str, source: str, step: Step) -> Prediction:
     return Prediction(
-        model, source, step.outcome, step.rule, step.dsn, step.words, certain=step.is_certain, reason=step.reason
+        model, source, step.outcome, step.rule, step.dsn, step.words, certain=not step.reason, reason=step.reason
     )
 
 
@@ -80,7 +80,9 @@ def attempts(case: Case, hosts: list[MxHost], source: str) -> list[list[Attempt]
 
 
 def outcome(case: Case, ranked: list[list[Attempt]], model: str) -> Step:
-    """Attempts by preference, folded."""
+    """Attempts by preference, folded; mostly there is one."""
+    if len(ranked) == 1 == len(ranked[0]):
+        return step_of(case, ranked[0][0], model)
     return in_order([[step_of(case, attempt, model) for attempt in equals] for equals in ranked])
 
 
@@ -150,7 +152,7 @@ def _without_self(case: Case) -> tuple[list[MxHost], Step | None]:
 def step_of(case: Case, attempt: Attempt, model: str) -> Step:
     """What one attempt comes to."""
     host = attempt.host
-    if Validity.BOGUS in {host.ipv4.validity, host.ipv6.validity}:
+    if host.ipv4.validity is Validity.BOGUS or host.ipv6.validity is Validity.BOGUS:
         return unseen("the addresses are bogus: it depends on whether the sender validates")
     if attempt.visit is None:
         return unseen("this address was not visited")
@@ -163,8 +165,7 @@ def _attempts(case: Case, host: MxHost, source: str) -> Iterator[Attempt]:
     seen = {(view.address, view.source): view for view in case.of(host)}
     for address in case.addresses(host):
         own = seen.get((address, source))
-        others = sorted(key for key in seen if key[0] == address)
-        view = own or (seen[others[0]] if others else None)
+        view = own or next((seen[key] for key in sorted(seen) if key[0] == address), None)
         yield Attempt(host, address, None if view is None else visit(view), own is None and view is not None)
 
 
@@ -187,6 +188,8 @@ def in_order(preferences: list[list[Step]]) -> Step:
 
 def _one_of(steps: list[Step]) -> Step:
     """The worst of what a random order may bring; which words stand in the log does not make it uncertain."""
+    if len(steps) == 1:
+        return steps[0]
     ranked = sorted(steps, key=lambda it: (WORST_FIRST.index(it.outcome), it.words, it.rule, it.reason))
     worst, best = ranked[0], ranked[-1]
     if worst.outcome is best.outcome:
@@ -214,6 +217,8 @@ def is_malformed(host: MxHost) -> bool:
 
 def is_address(name: str) -> bool:
     """Tell whether an address stands where a name belongs."""
+    if ":" not in name and not name[-1:].isdigit():
+        return False  # almost always, and an exception costs more
     try:
         ipaddress.ip_address(name)
     except ValueError:

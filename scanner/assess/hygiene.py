@@ -51,18 +51,18 @@ def findings(case: Case) -> Iterator[Finding]:
 
 def _of_route(case: Case) -> Iterator[Finding]:
     """An MX host named twice is tried twice, and twice as often."""
-    names = Counter(record.exchange.lower().rstrip(".") for record in case.route.mx.records)
-    for name in (name for name, times in names.items() if times > 1):
-        yield found("mx-duplicate", name)
+    records = case.route.mx.records
+    names = Counter(record.exchange.lower().rstrip(".") for record in records) if len(records) > 1 else {}
+    yield from (found("mx-duplicate", name) for name, times in names.items() if times > 1)
     for host in case.route.hosts:
-        yield from _of_tlsa(host)
+        yield from _of_tlsa(case, host)
 
 
-def _of_tlsa(host: MxHost) -> Iterator[Finding]:
+def _of_tlsa(case: Case, host: MxHost) -> Iterator[Finding]:
     usages = {record.usage for record in host.tlsa.records}
     if usages & PKIX_USAGES:
         yield found("tlsa-pkix", host.name, detail=f"usage {min(usages)}")
-    if dane.standing_of(host) is Standing.USABLE and not can_roll_over(host.tlsa.records):
+    if dane.standing_of(case, host) is Standing.USABLE and not can_roll_over(host.tlsa.records):
         yield found("dane-no-rollover", host.name)
 
 
@@ -76,7 +76,7 @@ def _of_reports(case: Case) -> Iterator[Finding]:
     """Who promises TLS wants to hear when it fails."""
     policy = case.evidence.mta_sts.policy
     is_promised = policy is not None and policy.mode is not StsMode.NONE
-    is_promised = is_promised or any(dane.standing_of(host) is Standing.USABLE for host in case.route.hosts)
+    is_promised = is_promised or any(dane.standing_of(case, host) is Standing.USABLE for host in case.route.hosts)
     if is_promised and tls_rpt.axis(case) is Verdict.ABSENT:
         yield found("tlsrpt-missing")
 

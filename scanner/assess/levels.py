@@ -46,13 +46,13 @@ MAY, ENCRYPT = Demand(), Demand(is_required=True)
 
 def by_host_name(case: Case, host: MxHost, view: View) -> tuple[Problem, ...]:
     """`verify`: trust, dates, purpose, and the MX host's name."""
-    return tuple(_verified(case, view, lambda name: matches(name, host.name)))
+    return _verified(case, view, lambda name: matches(name, host.name))
 
 
 def by_next_hop(case: Case, _host: MxHost, view: View) -> tuple[Problem, ...]:
     """`secure`: as `verify`, but the domain itself or any name below it (smtp_tls_secure_cert_match)."""
-    domain = case.route.domain
-    return tuple(_verified(case, view, lambda name: _below(name, domain)))
+    below = f".{case.route.domain}"  # `nexthop, dot-nexthop`: the wildcard counts as any other label
+    return _verified(case, view, lambda name: f".{name}".lower().endswith(below) and bool(DNS_ID.fullmatch(name)))
 
 
 def by_tlsa(case: Case, host: MxHost, view: View) -> tuple[Problem, ...]:
@@ -62,9 +62,11 @@ def by_tlsa(case: Case, host: MxHost, view: View) -> tuple[Problem, ...]:
 
 def by_policy(case: Case, _host: MxHost, view: View) -> tuple[Problem, ...]:
     """MTA-STS: RFC 8461 section 4.2."""
-    return tuple(webpki.problems(case, view))
+    return webpki.problems(case, view)
 
 
+GUESSED = Demand(is_required=True, good=replace(VERIFIED, reason=NO_SNI), bad=replace(UNVERIFIED, reason=NO_SNI))
+VERIFY, SECURE = replace(GUESSED, check=by_host_name), replace(GUESSED, check=by_next_hop)
 STS = Demand(
     is_required=True,
     check=by_policy,
@@ -102,7 +104,7 @@ ONLY_BY_STANDING: dict[Standing, Demand | Step] = {
 
 def with_dane(case: Case, host: MxHost) -> Demand | Step:
     """`dane`: opportunistic, so unsigned MX records do not stop the host's own records from being enforced."""
-    standing = dane.standing_of(host)
+    standing = dane.standing_of(case, host)
     if standing is Standing.LOOKUP_FAILED:
         return _lookup_failed(host)
     demand = BY_STANDING[standing]
@@ -116,7 +118,7 @@ def with_dane_only(case: Case, host: MxHost) -> Demand | Step:
     status = case.route.mx.validity
     if status is Validity.INSECURE and not case.route.implicit:
         return UNSIGNED
-    standing = dane.standing_of(host)
+    standing = dane.standing_of(case, host)
     if standing is Standing.LOOKUP_FAILED:
         return _lookup_failed(host)
     if standing in {Standing.USABLE, Standing.UNUSABLE} and status is not Validity.SECURE:
@@ -127,7 +129,7 @@ def with_dane_only(case: Case, host: MxHost) -> Demand | Step:
 def with_policy(case: Case, host: MxHost) -> Demand | Step:
     """`mta_sts`: DANE where it applies, else the enforced policy, else as `may`."""
     is_signed = case.route.mx.validity is not Validity.INSECURE
-    if is_signed and dane.standing_of(host) not in {Standing.NONE, Standing.INSECURE}:
+    if is_signed and dane.standing_of(case, host) not in {Standing.NONE, Standing.INSECURE}:
         return with_dane(case, host)
     policy = mta_sts.enforced(case)
     if policy is not None:
@@ -139,8 +141,8 @@ def with_policy(case: Case, host: MxHost) -> Demand | Step:
 MODELS: dict[str, Callable[[Case, MxHost], Demand | Step]] = {
     "may": lambda _case, _host: MAY,
     "encrypt": lambda _case, _host: ENCRYPT,
-    "verify": lambda _case, _host: Demand(is_required=True, check=by_host_name, reason=NO_SNI),
-    "secure": lambda _case, _host: Demand(is_required=True, check=by_next_hop, reason=NO_SNI),
+    "verify": lambda _case, _host: VERIFY,
+    "secure": lambda _case, _host: SECURE,
     "dane": with_dane,
     "dane_only": with_dane_only,
     "mta_sts": with_policy,
@@ -174,14 +176,14 @@ def _established(case: Case, host: MxHost, demand: Demand, view: View) -> Step:
         return unseen(
             "; ".join(problem.detail for problem in problems) or "the certificate is not known", demand.bad.rule
         )
-    return replace(demand.bad if problems else demand.good, reason=demand.reason)
+    return demand.bad if problems else demand.good
 
 
 def _unchecked(view: View, demand: Demand) -> Step:
     """Encrypted, whatever the certificate; after a refused EHLO inside TLS by way of HELO."""
     fault = view.decisive.fault
     if fault is None:
-        return replace(ENCRYPTED, reason=demand.reason)
+        return replace(ENCRYPTED, reason=demand.reason) if demand.reason else ENCRYPTED
     reason = "" if fault.kind is Kind.REPLY_5XX else "may pass"
     return replace(ENCRYPTED, rule="2.3-ehlo-tls-5xx", reason=reason)
 
@@ -194,12 +196,8 @@ def _lookup_failed(host: MxHost) -> Step:
     return LOOKUP if is_secure else UNSEEN_DANE
 
 
-def _verified(case: Case, view: View, is_named: Callable[[str], bool]) -> Iterator[Problem]:
-    chain = webpki.chain_of(view)
-    yield from webpki.trust_problems(case.verifier.fault(chain, case.at))
-    yield from webpki.date_problems(case, chain[0])
-    yield from webpki.use_problems(chain)
-    yield from _names(chain[0], is_named)
+def _verified(case: Case, view: View, is_named: Callable[[str], bool]) -> tuple[Problem, ...]:
+    return (*webpki.nameless_problems(case, view), *_names(webpki.chain_of(view)[0], is_named))
 
 
 def _names(leaf: Certificate, is_named: Callable[[str], bool]) -> Iterator[Problem]:
@@ -209,9 +207,3 @@ def _names(leaf: Certificate, is_named: Callable[[str], bool]) -> Iterator[Probl
         yield Problem("validation-failure", "names cannot be read", is_certain=False)
     elif not any(map(is_named, names)):
         yield Problem("certificate-host-mismatch", ", ".join(names[:5]))
-
-
-def _below(name: str, domain: str) -> bool:
-    """`nexthop, dot-nexthop`: the wildcard counts as any other label."""
-    lower = name.lower()
-    return (lower == domain or lower.endswith(f".{domain}")) and DNS_ID.fullmatch(name) is not None

@@ -12,6 +12,7 @@ from scanner.assess.case import (
     View,
     has_no_address,
     lookup_faults,
+    once,
     receives_no_mail,
     routing_fault,
 )
@@ -55,6 +56,7 @@ def unseen(case: Case) -> Iterator[MxHost]:
             yield host
 
 
+@once
 def of_view(view: View) -> Verdict:
     """One address from one source. A second, wider ClientHello may cure the first; two cut handshakes are a refusal."""
     seen = {of_session(session) for session in view.sessions}
@@ -127,10 +129,10 @@ def findings(case: Case) -> Iterator[Finding]:
             yield View(mx, address, "", ()).finding("source-dependent", told)
 
 
-def _by_endpoint(views: Iterable[View]) -> dict[tuple[str, str], dict[str, bool]]:
-    """Whether TLS works, by endpoint and source, where that was concluded."""
+def _by_endpoint(views: tuple[View, ...]) -> dict[tuple[str, str], dict[str, bool]]:
+    """Whether TLS works, by endpoint and source, where that was concluded. One view has nobody to differ from."""
     found: dict[tuple[str, str], dict[str, bool]] = {}
-    for view in views:
+    for view in views if len(views) > 1 else ():
         verdict = of_view(view)
         if verdict in {Verdict.PASS, Verdict.ABSENT, Verdict.FAIL}:
             found.setdefault((view.mx, view.address), {})[view.source] = verdict is Verdict.PASS
@@ -150,9 +152,8 @@ def _of_view(view: View) -> Iterator[Finding]:
         yield _unclear(view, next((it for it in view.sessions if of_session(it) is Verdict.UNKNOWN), session))
     if session.hello is Hello.WIDE and verdict is Verdict.PASS and session.handshake is not None:
         yield view.finding("usual-hello-refused", session.handshake.cipher)
-    for oddity, name in ODD.items():
-        if any(oddity in it.oddities for it in view.sessions):
-            yield view.finding(name)
+    odd = {oddity for it in view.sessions for oddity in it.oddities}
+    yield from (view.finding(name) for oddity, name in ODD.items() if oddity in odd)
 
 
 WHY_ABSENT = {

@@ -11,9 +11,9 @@ import hashlib
 import warnings
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -71,18 +71,36 @@ class Verifier:
         self._turns = _turns(anchors.anchors)
         self._seen: OrderedDict[object, ChainFault | None] = OrderedDict()
         self._remembered = remembered
+        self._last: tuple[datetime, crypto.X509Store | None] = (datetime.min.replace(tzinfo=UTC), None)
         self.verifications = 0
 
     def fault(self, chain: tuple[Certificate, ...], at: datetime) -> ChainFault | None:
         """Why the chain, leaf first, leads to no anchor; None where it does."""
         moment = inside(chain[0], at)
-        states = tuple(_state(certificate, moment) for certificate in chain)
-        key = (tuple(it.sha256 for it in chain), states, bisect_right(self._turns, moment))
+        key = (_standing(chain, moment), bisect_right(self._turns, moment))
+        return self._once(key, lambda: verify(self._store(chain, moment), chain))
+
+    def anchored(self, anchor: Certificate, chain: tuple[Certificate, ...], at: datetime) -> ChainFault | None:
+        """Why the chain does not lead to this one anchor, which need not be self-signed (RFC 7671 section 5.2)."""
+        moment = inside(chain[0], at)
+        key = (_standing(chain, moment), _standing((anchor,), moment))
+        return self._once(key, lambda: _anchored(anchor, chain, moment))
+
+    def _store(self, chain: tuple[Certificate, ...], moment: datetime) -> crypto.X509Store:
+        """Take the last store again where nothing turned between its moment and this one: building costs most."""
+        last, made = self._last
+        turned = bisect_right(self._turns, last) != bisect_right(self._turns, moment)
+        if made is None or turned or _standing(chain, last) != _standing(chain, moment):
+            made = store(self._anchors, NO_FLAGS, moment)
+            self._last = (moment, made)
+        return made
+
+    def _once(self, key: object, ask: Callable[[], ChainFault | None]) -> ChainFault | None:
         if key in self._seen:
             self._seen.move_to_end(key)
             return self._seen[key]
         self.verifications += 1
-        self._seen[key] = answer = verify(store(self._anchors, NO_FLAGS, moment), chain)
+        self._seen[key] = answer = ask()
         if len(self._seen) > self._remembered:
             self._seen.popitem(last=False)
         return answer
@@ -98,12 +116,11 @@ def inside(leaf: Certificate, at: datetime) -> datetime:
     return moment
 
 
-def anchored(anchor: Certificate, chain: tuple[Certificate, ...], at: datetime) -> ChainFault | None:
-    """Why the chain does not lead to this one anchor, which need not be self-signed (RFC 7671 section 5.2)."""
+def _anchored(anchor: Certificate, chain: tuple[Certificate, ...], moment: datetime) -> ChainFault | None:
     loaded = _load(anchor.der)
     if loaded is None:
         return UNREADABLE
-    return verify(store((loaded,), crypto.X509StoreFlags.PARTIAL_CHAIN, inside(chain[0], at)), chain)
+    return verify(store((loaded,), crypto.X509StoreFlags.PARTIAL_CHAIN, moment), chain)
 
 
 def store(anchors: Iterable[crypto.X509], flags: int, moment: datetime) -> crypto.X509Store:
@@ -158,6 +175,8 @@ def _shifted(moment: datetime, by: timedelta) -> datetime:
         return moment
 
 
-def _state(certificate: Certificate, moment: datetime) -> int:
-    """Count how many ends of its validity lie behind this moment."""
-    return sum(end <= moment for end in _ends(certificate.not_before_at, certificate.not_after_at))
+def _standing(chain: tuple[Certificate, ...], moment: datetime) -> tuple[tuple[str, int], ...]:
+    """Each certificate, and how many ends of its validity lie behind this moment."""
+    return tuple(
+        [(it.sha256, sum([end <= moment for end in _ends(it.not_before_at, it.not_after_at)])) for it in chain]
+    )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scanner.assess import starttls
-from scanner.assess.case import Case, View
+from scanner.assess.case import Case, View, once
 from scanner.assess.folding import fold
 from scanner.assess.names import certified
 from scanner.assess.trust import EXPIRED, NOT_YET_VALID, ChainFault
@@ -37,6 +37,7 @@ def axis(case: Case, starttls_axis: Verdict) -> Verdict:
     return fold([of_view(case, view) for view in case.views] + [Verdict.UNKNOWN for _ in starttls.unseen(case)])
 
 
+@once
 def of_view(case: Case, view: View) -> Verdict:
     """One chain, for the name of its MX host."""
     offered = starttls.of_view(view)
@@ -45,7 +46,7 @@ def of_view(case: Case, view: View) -> Verdict:
         return offered
     if not session.handshake.chain:
         return Verdict.FAIL
-    found = tuple(problems(case, view))
+    found = problems(case, view)
     if any(problem.is_certain for problem in found):
         return Verdict.FAIL
     if found:
@@ -60,15 +61,26 @@ def findings(case: Case) -> Iterator[Finding]:
             yield view.finding(problem.type, problem.detail)
 
 
-def problems(case: Case, view: View) -> Iterator[Problem]:
-    """Everything that keeps this chain from being accepted."""
+@once
+def problems(case: Case, view: View) -> tuple[Problem, ...]:
+    """Everything that keeps this chain from being accepted for the name of its MX host."""
+    chain = chain_of(view)
+    return (*nameless_problems(case, view), *name_problems(view, chain[0])) if chain else ()
+
+
+@once
+def nameless_problems(case: Case, view: View) -> tuple[Problem, ...]:
+    """Everything that keeps this chain from being accepted for any name."""
     chain = chain_of(view)
     if not chain:
-        return
-    yield from trust_problems(case.verifier.fault(chain, case.at))
-    yield from date_problems(case, chain[0])
-    yield from name_problems(view, chain[0])
-    yield from use_problems(chain)
+        return ()
+    return (*trust_problems(trust_fault(case, view)), *date_problems(case, chain[0]), *use_problems(chain))
+
+
+@once
+def trust_fault(case: Case, view: View) -> ChainFault | None:
+    """Why the chain leads to no anchor; None where it does."""
+    return case.verifier.fault(chain_of(view), case.at)
 
 
 def chain_of(view: View) -> tuple[Certificate, ...]:

@@ -235,6 +235,8 @@ def is_masked(greeting: Reply) -> bool:
 
 def sees_starttls(reply: Reply) -> bool:
     """Whether the offer stands within the part of the EHLO reply that Postfix keeps."""
+    if sum(map(len, reply.lines)) + len(reply.lines) <= EHLO_BYTES:
+        return ehlo.offers_starttls(reply)
     kept: list[bytes] = []
     length = 0
     for line in reply.lines:

@@ -50,7 +50,7 @@ def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
     asked = parsed(parser, words)
     judge = Judge(trusted("--ca-file", read_bytes(asked["ca_file"] or certifi.where(), "--ca-file")))
     with opened(asked["file"]) as rows, opened(asked["certificates"] or beside(asked["file"])) as stream:
-        certificates = CertificateFile(stream, indexed(stream))
+        certificates = jsonl.Certificates(CertificateFile(stream, indexed(stream)))
         for number, line in enumerate(rows, 1):
             show_line(judged_again(line, certificates, judge, f"{asked['file']}, line {number}"))
     return Exit.OK
@@ -82,7 +82,7 @@ def indexed(stream: BinaryIO) -> dict[str, int]:
     return offsets
 
 
-def judged_again(line: bytes, certificates: Mapping[str, bytes], judge: Judge, place: str) -> bytes:
+def judged_again(line: bytes, certificates: jsonl.Certificates, judge: Judge, place: str) -> bytes:
     """Replace the judgement of one row. Raises Refused for what is no row."""
     try:
         record = jsonl.decode(line, certificates)

@@ -16,6 +16,7 @@ import orjson
 from scanner import schema
 from scanner.jsonl import judgement
 from scanner.jsonl.caps import FULL, ROW_BYTES, SPARE_BYTES, Pen, ladder
+from scanner.jsonl.certificates import Certificates
 from scanner.jsonl.row import least_bytes, read_record, write_record
 from scanner.jsonl.sessions import write_certificate
 from scanner.model.assessment import Assessment
@@ -23,7 +24,15 @@ from scanner.model.certificate import Certificate
 from scanner.model.record import Record
 from scanner.protocols import certificate as x509
 
-__all__ = ["ROW_BYTES", "decode", "decode_certificate", "encode", "encode_certificate", "replace_assessment"]
+__all__ = [
+    "ROW_BYTES",
+    "Certificates",
+    "decode",
+    "decode_certificate",
+    "encode",
+    "encode_certificate",
+    "replace_assessment",
+]
 
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_STRICT_INTEGER
 
@@ -41,15 +50,16 @@ def encode(record: Record) -> bytes:
     return line
 
 
-def decode(line: bytes, certificates: Mapping[str, bytes]) -> Record:
-    """Read one row. `certificates` are DER by SHA-256; one that is missing is kept by its digest, without DER.
+def decode(line: bytes, certificates: Mapping[str, bytes] | Certificates) -> Record:
+    """Read one row. `certificates` are DER by SHA-256; one that is missing is kept by its digest, without DER. Whoever
+    reads many rows makes one `Certificates` of them, and none is read twice.
 
     A row that is not `truncated` comes back as it was, instants to the millisecond. Keys that are not known are passed
     over. Raises ValueError, in one line, for what is not a row of this major version.
     """
     row = _read(line)
     with _refusing_what_is_no("row"):
-        return read_record(row, certificates)
+        return read_record(row, certificates if isinstance(certificates, Certificates) else Certificates(certificates))
 
 
 def replace_assessment(line: bytes, assessment: Assessment) -> bytes:

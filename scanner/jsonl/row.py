@@ -3,11 +3,10 @@
 Touches: nothing. Source: docs/record.md.
 """
 
-from collections.abc import Mapping
-
 from scanner import schema, text
 from scanner.jsonl import directions, judgement
 from scanner.jsonl.caps import HEAD_LETTERS, Caps, Pen
+from scanner.jsonl.certificates import Certificates
 from scanner.jsonl.sessions import read_session, write_session
 from scanner.jsonl.values import Part, read_fault, read_text, read_time, write_fault, write_time
 from scanner.model.record import Evidence, Record
@@ -100,7 +99,7 @@ def write_policies(evidence: Evidence, pen: Pen) -> dict[str, object]:
     }
 
 
-def read_record(row: Part, certificates: Mapping[str, bytes]) -> Record:
+def read_record(row: Part, certificates: Certificates) -> Record:
     """Undo `write_record`."""
     return Record(
         run_id=read_text(row["run_id"]),
@@ -123,7 +122,7 @@ def read_target(row: Part) -> Target:
     )
 
 
-def read_evidence(row: Part, certificates: Mapping[str, bytes]) -> Evidence:
+def read_evidence(row: Part, certificates: Certificates) -> Evidence:
     """Read what judgement needs."""
     return Evidence(
         route=directions.read_route(row["route"], read_text(row["domain"])),

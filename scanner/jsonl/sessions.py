@@ -3,11 +3,11 @@
 Touches: nothing. Source: docs/record.md.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from scanner import text
 from scanner.jsonl.caps import Pen
+from scanner.jsonl.certificates import Certificates
 from scanner.jsonl.values import (
     Part,
     read_fault,
@@ -21,7 +21,7 @@ from scanner.model.certificate import Certificate
 from scanner.model.fault import Stage
 from scanner.model.route import Endpoint
 from scanner.model.session import Handshake, Hello, Oddity, Reply, Session
-from scanner.protocols import certificate, ehlo
+from scanner.protocols import ehlo
 
 TIMED = tuple(stage.word for stage in Stage if stage >= Stage.CONNECT)
 """Stages that take time, in order."""
@@ -108,7 +108,7 @@ def write_leaf(leaf: Certificate, pen: Pen) -> dict[str, object]:
     }
 
 
-def read_session(part: Part, certificates: Mapping[str, bytes]) -> Session:
+def read_session(part: Part, certificates: Certificates) -> Session:
     """Undo `write_session`. Certificates that are missing are kept by their digest, without DER."""
     times = part["times_ms"]
     return Session(
@@ -146,7 +146,7 @@ def read_reply(key: str, part: Part) -> Reply | None:
     return None if code is None else Reply(code, tuple(map(text.to_bytes, part[key])))
 
 
-def _read_handshake(part: Part | None, certificates: Mapping[str, bytes]) -> Handshake | None:
+def _read_handshake(part: Part | None, certificates: Certificates) -> Handshake | None:
     if part is None:
         return None
     return Handshake(
@@ -154,14 +154,9 @@ def _read_handshake(part: Part | None, certificates: Mapping[str, bytes]) -> Han
         cipher=read_text(part["cipher"]),
         group=None if part["group"] is None else read_text(part["group"]),
         server_name=read_text(part["sni"]),
-        chain=tuple(_read_certificate(sha256, certificates) for sha256 in part["chain"]),
+        chain=tuple(certificates[sha256] for sha256 in part["chain"]),
         chain_count=part["chain_count"],
     )
-
-
-def _read_certificate(sha256: str, certificates: Mapping[str, bytes]) -> Certificate:
-    der = certificates.get(sha256)
-    return Certificate(sha256, b"") if der is None else certificate.read(der)
 
 
 def write_certificate(it: Certificate, pen: Pen) -> dict[str, Any]:

@@ -4,6 +4,9 @@ A sign of death is looked into by a canary, a question that every living resolve
 no further query is sent; one of those waiting asks the canary again, with growing pauses, until it answers. Then the
 questions that met the outage are asked again, so that no row is judged by it.
 
+Nor do we kill it ourselves: only so many questions are out at once. Thousands in one moment overrun the buffer of its
+socket, and what is lost there would come back as time-outs of the domains.
+
 Touches: clock. Source: docs/guarantees.md P7.
 """
 
@@ -22,6 +25,8 @@ T = TypeVar("T")
 SUSPECT = frozenset({Kind.RESOLVER_DOWN, Kind.DNS_TIMEOUT, Kind.SERVFAIL})
 """What a dead resolver looks like; the last two are also what a dead domain looks like."""
 
+AT_ONCE = 500
+"""Questions that are out at a time: some thousands a second, with room for domains that never answer."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 HEALTHY_FOR_S = 1.0
@@ -34,7 +39,7 @@ class Breaking:
 
     A query waits for a dead resolver at most `patience_s` (and one canary), then gets `resolver_down` on our side.
     `stalled_since` tells whether we stood still after an instant: a suspect answer says nothing then and is asked for
-    again.
+    again. At most `at_once` questions are out; waiting in line for that takes nothing from the patience.
     `monotonic_s` and `sleep` (both in seconds) may be replaced by those of a pretended time.
     """
 
@@ -44,10 +49,15 @@ class Breaking:
     monotonic_s: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
     stalled_since: Callable[[float], bool] = lambda _: False
+    at_once: int = AT_ONCE
     _outages: int = 0
     _is_open: bool = False
     _healthy_at_s: float = float("-inf")
     _turn: anyio.Lock = field(default_factory=anyio.Lock)
+    _places: anyio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._places = anyio.Semaphore(self.at_once, fast_acquire=True)
 
     @property
     def name(self) -> str:
@@ -87,8 +97,13 @@ class Breaking:
         """Ask while the resolver lives; an answer that may owe to an outage is asked for again."""
         gives_up_at_s = self.monotonic_s() + self.patience_s
         while await self._lives(gives_up_at_s):
-            outages, asked_at_s = self._outages, self.monotonic_s()
-            answer = await ask(name)
+            came_at_s = self.monotonic_s()
+            async with self._places:
+                outages, asked_at_s = self._outages, self.monotonic_s()
+                gives_up_at_s += asked_at_s - came_at_s
+                if self._is_open:  # it died while we stood in line
+                    continue
+                answer = await ask(name)
             if answer.fault is None or answer.fault.kind not in SUSPECT:
                 return answer
             if self.stalled_since(asked_at_s):

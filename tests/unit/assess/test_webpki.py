@@ -181,6 +181,27 @@ def test_what_is_remembered_never_outlives_a_certificate_above_the_leaf() -> Non
     assert verifier.verifications == 2
 
 
+@pytest.mark.parametrize("name", ["long leaf", "expired", "good", "expired intermediate"])
+def test_a_store_of_another_moment_never_changes_an_answer(name: str) -> None:
+    """Fresh ones say the same at every moment, in whatever order they come."""
+    anchors = trust("test", authority().root.pem)
+    chain, shared = authority().chain(name), Verifier(anchors, remembered=0)
+    for days in (0, 1, 150, 0, -150, 5000, 0, -5000, 99, 100, 101):
+        moment = AT + days * DAY
+        assert shared.fault(chain, moment) == Verifier(anchors).fault(chain, moment)
+
+
+def test_rfc_7671_s5_2_a_chain_to_one_anchor_is_verified_once_while_nothing_turns() -> None:
+    verifier = Verifier(trust("test", authority().root.pem))
+    chain, anchor = authority().chain("long leaf"), authority().root.read
+    assert [verifier.anchored(anchor, chain, AT) for _ in range(5)] == [None] * 5
+    assert verifier.verifications == 1
+    later = verifier.anchored(anchor, chain, AT + 150 * DAY)
+    assert later is not None
+    assert verifier.anchored(chain[0], chain, AT) is None
+    assert verifier.verifications == 3
+
+
 def test_a_bundle_without_a_certificate_is_refused() -> None:
     with pytest.raises(ValueError, match="PEM"):
         trust("empty", b"nothing here")

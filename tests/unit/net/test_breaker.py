@@ -176,3 +176,59 @@ async def test_a_canary_that_cannot_be_sent_holds_the_queries_back() -> None:
     breaking = world.breaking()
     assert (await breaking.mx("host")).fault == full  # ours: the row stays undone by itself
     assert not breaking.is_open
+
+
+async def test_only_so_many_questions_are_out_at_once() -> None:
+    world, out, most = World(), 0, 0
+    gate = anyio.Event()
+
+    async def slow(domain: str) -> Answer[MxRecord]:
+        nonlocal out, most
+        out += 1
+        most = max(most, out)
+        await gate.wait()
+        out -= 1
+        return Answer(domain)
+
+    world.mx = slow  # type: ignore[method-assign]
+    breaking = Breaking(world, world.canary, 600, at_once=10)
+    async with anyio.create_task_group() as tasks:
+        for n in range(50):
+            tasks.start_soon(breaking.mx, f"n{n}")
+        await anyio.wait_all_tasks_blocked()
+        assert out == 10
+        gate.set()
+    assert (out, most) == (0, 10)
+
+
+async def test_standing_in_line_takes_nothing_from_the_patience() -> None:
+    world = World(faults={"second": TIMEOUT})
+    gate = anyio.Event()
+
+    async def slow(host: str) -> Answer[str]:
+        await gate.wait()
+        world.now_s += 1000
+        return Answer(host)
+
+    world.ipv4 = slow  # type: ignore[method-assign]
+    breaking = Breaking(world, world.canary, 10, lambda: world.now_s, world.sleep, at_once=1)
+    answers: list[Answer[MxRecord]] = []
+
+    async def second() -> None:
+        answers.append(await breaking.mx("second"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(breaking.ipv4, "first")
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(second)
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+    assert [answer.fault for answer in answers] == [TIMEOUT]  # its own, not that of a dead resolver
+
+
+async def test_who_stood_in_line_when_it_died_waits_until_it_lives() -> None:
+    world = World(is_alive=lambda now_s: now_s >= 100)
+    breaking = Breaking(world, world.canary, 600, lambda: world.now_s, world.sleep, at_once=1)
+    answers = await asked_at_once(breaking, 20)
+    assert [answer.fault for answer in answers] == [None] * 20
+    assert len([at_s for at_s, _ in world.asked if at_s < 100]) <= 2  # the second may go while the canary flies

@@ -1,0 +1,55 @@
+from dataclasses import replace
+
+from scanner.assess.case import Case, View, once, views
+from scanner.model.session import Hello
+from tests.unit.assess.evidence import AT, DAY, authority, plain, seen, wide
+
+
+def case() -> Case:
+    """One domain with one view."""
+    evidence = seen(plain())
+    return Case(evidence, views(evidence.sessions), authority().judge.verifier, AT)
+
+
+def test_a_question_is_answered_once_for_each_thing_it_is_about() -> None:
+    asked: list[object] = []
+
+    @once
+    def ask(_case: Case, thing: object) -> int:
+        asked.append(thing)
+        return len(asked)
+
+    one, domain = [0], case()
+    assert [ask(domain, one), ask(domain, one), ask(domain, [0]), ask(domain, [0])] == [1, 1, 2, 3]
+    assert asked == [one, [0], [0]]
+
+
+def test_no_answer_is_an_answer() -> None:
+    asked: list[View] = []
+
+    @once
+    def ask(view: View) -> None:
+        asked.append(view)
+
+    view = case().views[0]
+    assert ask(view) is None
+    assert ask(view) is None
+    assert len(asked) == 1
+
+
+def test_another_moment_is_another_case() -> None:
+    ask = once(lambda it: it.at)
+    domain = case()
+    assert ask(domain) == AT
+    assert ask(replace(domain, at=AT + DAY)) == AT + DAY
+    assert domain == replace(domain)
+
+
+def test_repetitions_count_once_and_the_usual_hello_comes_first() -> None:
+    late = replace(plain(), observed_at=AT + DAY)
+    (view,) = views((wide(plain()), late, plain(), plain(), late))
+    assert [(it.hello, it.observed_at) for it in view.sessions] == [
+        (Hello.USUAL, plain().observed_at),
+        (Hello.USUAL, late.observed_at),
+        (Hello.WIDE, plain().observed_at),
+    ]
