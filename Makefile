@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scan test check servers bench lab lock clean
+.PHONY: help setup scan test check servers oracles bench lab lock clean
 # the list to scan and further flags: make scan LIST=my.csv ARGS="--ehlo-name scan.example.org -o out/rows.jsonl"
 LIST   ?=
 ARGS   ?=
@@ -36,8 +36,12 @@ check: $(READY)  ## format, lint, types, import contracts
 servers: $(READY)  ## real Postfix, Exim, Knot, Unbound ...: installs them from Debian (root), own network namespace
 	@tests/servers/run $(BIN)/python
 
+oracles: $(READY)  ## another MTA-STS implementation on the same bytes: installed apart, from the package registry
+	@tests/oracles/run $(BIN)/python
+
 bench: $(READY)  ## measurements of speed and memory, on loopback, with ratios side by side
 	@$(BIN)/python benchmarks/many_domains.py
+	@$(BIN)/python benchmarks/judgement.py
 
 lab: $(READY)  ## serve the lab in the foreground
 	@$(BIN)/starttls lab
