@@ -8,12 +8,14 @@ from tests.servers import dns as dns_servers
 from tests.servers import exim as exim_server
 from tests.servers import opensmtpd as opensmtpd_server
 from tests.servers import postfix as postfix_server
+from tests.servers import scanning, sender, world
 from tests.servers import sendmail as sendmail_server
-from tests.servers import world
 from tests.servers.exim import Exim
 from tests.servers.lab import Lab, is_inside, make_lab
 from tests.servers.opensmtpd import OpenSmtpd
 from tests.servers.postfix import Postfix
+from tests.servers.scanning import Scanned
+from tests.servers.sender import Sender
 from tests.servers.sendmail import Sendmail
 from tests.servers.world import MailWorld
 
@@ -66,3 +68,16 @@ def mail_world(lab: Lab, postfix: Postfix, exim: Exim, opensmtpd: OpenSmtpd, sen
     """Everything at once, for scans of whole lists."""
     with world.unheard():
         yield world.make_world(lab)
+
+
+@pytest.fixture(scope="session")
+def scanned(lab: Lab, mail_world: MailWorld) -> Scanned:
+    """One scan of the whole world."""
+    return scanning.scan(mail_world, lab.folder("scan"))
+
+
+@pytest.fixture(scope="session")
+def postfix_sender(lab: Lab, names: str) -> Iterator[Sender]:
+    """A Postfix that sends, with opinions of its own."""
+    with sender.sending(lab) as running:
+        yield running

@@ -6,7 +6,7 @@ serve the zone and says REFUSED) or silent (a server that never answers).
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from tests.servers.lab import Lab, Running, run, running
 UPPER = "127.0.0.53"
 LOWER = "127.0.0.54"
 RESOLVER = "127.0.0.1"
-SILENT = "192.0.2.99"
+SILENT, MUTE = "192.0.2.99", "192.0.2.90"
+"""Two that never answer: once Unbound knows of one it stops asking, and says SERVFAIL at once."""
+REVERSE = "100.51.198.in-addr.arpa."
+"""The names of 198.51.100.0/24, where our sources are."""
 LIE = "12345 13 2 " + "ab" * 32
 """A DS record for no key."""
 SOA = "@ 300 SOA ns.test. hostmaster.test. 1 3600 600 86400 300\n"
@@ -49,6 +52,7 @@ server:
   pidfile: "{{home}}/unbound.pid"
   num-threads: 1
   local-zone: "test." nodefault
+  local-zone: "{REVERSE}" nodefault
   trust-anchor: "{{anchor}}"
 remote-control:
   control-enable: no
@@ -68,6 +72,11 @@ class Zone:
     is_bogus: bool = False
 
     @property
+    def is_in_test(self) -> bool:
+        """Whether `test.` delegates it, and not the root."""
+        return self.name.endswith(".test.")
+
+    @property
     def file(self) -> str:
         """The name of its file."""
         return f"{self.name.rstrip('.') or 'root'}.zone"
@@ -75,14 +84,16 @@ class Zone:
 
 @contextlib.contextmanager
 def serving(lab: Lab, records: str, below: tuple[Zone, ...]) -> Iterator[str]:
-    """The resolver's address, with these records in `test.` and these zones below it."""
+    """The resolver's address, with these records in `test.`, and these zones below it or beside it."""
     upper, lower = lab.folder("dns-upper"), lab.folder("dns-lower")
     configure(lower, LOWER, below)
-    middle = Zone("test.", f"@ 300 NS ns\nns 300 A {UPPER}\nns2 300 A {LOWER}\n{records}{delegations(lower, below)}")
-    configure(upper, UPPER, (middle, Zone(".", "")))
-    root = Zone(
-        ".", f"@ 300 NS ns.test.\nns.test. 300 A {UPPER}\ntest. 300 NS ns.test.\ntest. 300 DS {ds(upper, middle)}\n"
+    of_test, of_root = (
+        delegations(lower, [zone for zone in below if zone.is_in_test is is_in]) for is_in in (True, False)
     )
+    middle = Zone("test.", f"@ 300 NS ns\nns 300 A {UPPER}\nns2 300 A {LOWER}\n{records}{of_test}")
+    configure(upper, UPPER, (middle, Zone(".", "")))
+    glue = f"@ 300 NS ns.test.\nns.test. 300 A {UPPER}\ntest. 300 NS ns.test.\ntest. 300 DS {ds(upper, middle)}\n"
+    root = Zone(".", glue + of_root)
     for home, zone in ((upper, root), (upper, middle), *((lower, zone) for zone in below)):
         (home / zone.file).write_text(f"$ORIGIN {zone.name}\n$TTL 300\n{SOA}{zone.records}")
     with contextlib.ExitStack() as stack:
@@ -93,7 +104,7 @@ def serving(lab: Lab, records: str, below: tuple[Zone, ...]) -> Iterator[str]:
         yield RESOLVER
 
 
-def configure(home: Path, address: str, zones: tuple[Zone, ...]) -> None:
+def configure(home: Path, address: str, zones: Sequence[Zone]) -> None:
     """Tell Knot of its zones, and make keys before there are zones: a parent must name the keys of its children."""
     (home / "db").mkdir()
     signing = "    dnssec-signing: on\n    dnssec-policy: one\n"
@@ -114,8 +125,8 @@ def ds(home: Path, zone: Zone) -> str:
     return next(line.split(" DS ", 1)[1] for line in keymgr(home, zone, "ds").splitlines() if " 13 2 " in line)
 
 
-def delegations(home: Path, zones: tuple[Zone, ...]) -> str:
-    """What `test.` says of the zones below it."""
+def delegations(home: Path, zones: Sequence[Zone]) -> str:
+    """What a parent says of the zones below it."""
     lines = [f"{zone.name} 300 NS ns2.test.\n" for zone in zones]
     lines += [f"{zone.name} 300 DS {LIE if zone.is_bogus else ds(home, zone)}\n" for zone in zones if zone.is_signed]
     return "".join(lines)
@@ -135,7 +146,9 @@ def unbound(lab: Lab, anchor: str) -> contextlib.AbstractContextManager[Running]
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """A name server that takes every question and answers none."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
-        deaf.bind((SILENT, 53))
+    """Name servers that take every question and answer none."""
+    with contextlib.ExitStack() as stack:
+        for address in (SILENT, MUTE):
+            deaf = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            deaf.bind((address, 53))
         yield

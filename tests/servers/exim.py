@@ -27,12 +27,14 @@ pid_file_path = {{home}}/pid
 host_lookup =
 rfc1413_hosts =
 tls_advertise_hosts = ! {HIDDEN_FROM} : *
-tls_certificate = {{lab.good.certificate}}
+tls_certificate = {{lab.pairs.good.certificate}}
 tls_privatekey = {{home}}/good.key
 smtp_banner = $smtp_active_hostname ESMTP lab\\nsecond line\\nthird
 acl_smtp_connect = at_connect
 acl_smtp_helo = at_helo
 acl_smtp_starttls = at_starttls
+acl_smtp_rcpt = accept
+queue_only = true
 begin acl
 at_connect:
   deny hosts = {BLOCKED_FROM}
@@ -66,7 +68,7 @@ def serving(lab: Lab) -> Iterator[Exim]:
     home = lab.folder("exim")
     for name in ("spool", "log"):
         lab.folder(f"exim/{name}", "Debian-exim")
-    (home / "good.key").write_bytes(lab.good.key.read_bytes())
+    (home / "good.key").write_bytes(lab.pairs.good.key.read_bytes())
     (home / "good.key").chmod(0o644)
     (home / "conf").write_text(CONFIGURATION.format(home=home, lab=lab))
     with running(home / "out", "exim4", "-bdf", "-C", str(home / "conf")) as server:

@@ -4,8 +4,6 @@ All of it is only reachable inside the namespaces that `tests/servers/run` makes
 """
 
 import contextlib
-import datetime
-import hashlib
 import ipaddress
 import socket
 import subprocess
@@ -13,12 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.x509.oid import NameOID
 
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Kind, Stage
@@ -28,6 +20,7 @@ from scanner.net.clock import Clock
 from scanner.net.smtp import SmtpProber
 from scanner.protocols.ehlo import keywords
 from scanner.settings import Deadlines, Limits
+from tests.servers.certificates import Pairs, make_pairs
 
 HIDDEN_FROM = "198.51.100.10"
 """The address from which servers hide STARTTLS."""
@@ -47,22 +40,11 @@ POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPair:
-    """A certificate and its key as files, and what a TLSA record `3 1 1` says of it."""
-
-    certificate: Path
-    key: Path
-    spki_sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class Lab:
     """A folder that every server may read, and the certificates in it."""
 
     home: Path
-    good: KeyPair
-    expired: KeyPair
-    misnamed: KeyPair
+    pairs: Pairs
 
     def folder(self, name: str, owner: str = "root") -> Path:
         """Make a folder of one server."""
@@ -74,14 +56,8 @@ class Lab:
 
 
 def make_lab(hosts: tuple[str, ...]) -> Lab:
-    """Every certificate is signed by itself: who wants to trust it takes it for an anchor. It names these MX hosts."""
-    names = ("*.lab.test", *hosts)
-    return Lab(
-        home=HOME,
-        good=_key_pair("good", names, (2020, 2049)),
-        expired=_key_pair("expired", names, (2020, 2021)),
-        misnamed=_key_pair("misnamed", ("www.other.test",), (2020, 2049)),
-    )
+    """The folder, with certificates for these MX hosts."""
+    return Lab(HOME, make_pairs(HOME, hosts))
 
 
 def is_inside() -> bool:
@@ -174,27 +150,3 @@ def leaf(session: Session) -> Certificate:
     """The certificate of the server itself."""
     assert session.handshake is not None
     return session.handshake.chain[0]
-
-
-def _key_pair(name: str, dns_names: tuple[str, ...], years: tuple[int, int]) -> KeyPair:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, dns_names[0])])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.datetime(years[0], 1, 1, tzinfo=datetime.UTC))
-        .not_valid_after(datetime.datetime(years[1], 1, 1, tzinfo=datetime.UTC))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in dns_names]), critical=False)
-        .sign(key, SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    pair = KeyPair(HOME / f"{name}.pem", HOME / f"{name}.key", hashlib.sha256(spki).hexdigest())
-    pair.certificate.write_bytes(made.public_bytes(pem))
-    pair.key.write_bytes(secret)
-    pair.key.chmod(0o600)
-    return pair

@@ -13,13 +13,14 @@ FACES = {
     "filtered": ("192.0.2.224", 'tls pki lab hostname osd-filtered.lab.test filter "both"'),
 }
 CONFIGURATION = f"""\
-pki lab cert "{{lab.good.certificate}}"
-pki lab key "{{lab.good.key}}"
+pki lab cert "{{lab.pairs.good.certificate}}"
+pki lab key "{{lab.pairs.good.key}}"
 table clients {{{{ "{BLOCKED_FROM}" }}}}
 filter "nordns" phase connect match src <clients> disconnect "550 go away, no rDNS"
 filter "badhelo" phase ehlo match helo "foo" reject "504 need FQDN"
 filter "both" chain {{{{ "nordns", "badhelo" }}}}
-match from any for any reject
+action "kept" relay host smtp://192.0.2.97
+match from any for any action "kept"
 """
 
 

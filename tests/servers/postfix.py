@@ -13,8 +13,8 @@ HELO_RULES = "reject_non_fqdn_helo_hostname,reject_unknown_helo_hostname"
 FACES = {
     "hides": ("192.0.2.201", "-o smtpd_discard_ehlo_keyword_address_maps=cidr:{home}/hide.cidr"),
     "tls10": ("192.0.2.202", "-o smtpd_tls_protocols=TLSv1 -o tls_medium_cipherlist=ALL:@SECLEVEL=0"),
-    "expired": ("192.0.2.203", "-o smtpd_tls_chain_files={lab.expired.key},{lab.expired.certificate}"),
-    "misnamed": ("192.0.2.204", "-o smtpd_tls_chain_files={lab.misnamed.key},{lab.misnamed.certificate}"),
+    "expired": ("192.0.2.203", "-o smtpd_tls_chain_files={lab.pairs.expired.key},{lab.pairs.expired.certificate}"),
+    "misnamed": ("192.0.2.204", "-o smtpd_tls_chain_files={lab.pairs.misnamed.key},{lab.pairs.misnamed.certificate}"),
     "required": ("192.0.2.205", "-o smtpd_tls_security_level=encrypt"),
     "plain": ("192.0.2.206", "-o smtpd_tls_security_level=none"),
     "busy": ("192.0.2.207", "-o smtpd_delay_reject=no -o smtpd_client_restrictions=static:{{421 4.7.0 go away}}"),
@@ -32,9 +32,10 @@ FACES = {
     ),
     "client_certificate": (
         "192.0.2.214",
-        "-o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes -o smtpd_tls_CAfile={lab.good.certificate}",
+        "-o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes -o smtpd_tls_CAfile={lab.pairs.anchors}",
     ),
     "wrapped": ("192.0.2.215", "-o smtpd_tls_wrappermode=yes"),
+    "chained": ("192.0.2.218", "-o smtpd_tls_chain_files={lab.pairs.chained.key},{lab.pairs.chained.certificate}"),
     "hurried": (
         "192.0.2.217",
         "-o smtpd_client_event_limit_exceptions= -o smtpd_client_connection_rate_limit=2",
@@ -54,6 +55,7 @@ proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 dnsblog unix - - n - 0 dnsblog
+discard unix - - n - - discard
 tlsproxy unix - - n - 0 tlsproxy
 smtpd pass - - n - - smtpd
 """
@@ -77,9 +79,9 @@ def serving(lab: Lab) -> Iterator[Postfix]:
     (home / "etc/main.cf").write_text(
         f"compatibility_level = 3.6\nqueue_directory = {home}/spool\ndata_directory = {home}/data\n"
         f"maillog_file = {home}/log/mail\nmaillog_file_prefixes = {home}\nmyhostname = mx.lab.test\n"
-        "mynetworks = 127.0.0.0/8\nmydestination = lab.test\nlocal_recipient_maps =\nlocal_transport = error:none\n"
+        "mynetworks = 127.0.0.0/8\nmydestination = static:all\nlocal_recipient_maps =\nlocal_transport = discard\n"
         "alias_maps =\nalias_database =\nsmtpd_peername_lookup = no\nsmtpd_tls_security_level = may\n"
-        f"smtpd_tls_chain_files = {lab.good.key}, {lab.good.certificate}\n"
+        f"smtpd_tls_chain_files = {lab.pairs.good.key}, {lab.pairs.good.certificate}\n"
     )
     (home / "etc/master.cf").write_text("\n".join([*_listeners(lab), SERVICES]))
     addresses = {name: address for name, (address, _) in FACES.items()} | {"teaser": TEASER}

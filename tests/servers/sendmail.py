@@ -16,14 +16,16 @@ include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
 OSTYPE(`debian')dnl
 define(`confDOMAIN_NAME', `sendmail.lab.test')dnl
 define(`confCACERT_PATH', `{{home}}')dnl
-define(`confCACERT', `{{lab.good.certificate}}')dnl
-define(`confSERVER_CERT', `{{lab.good.certificate}}')dnl
-define(`confSERVER_KEY', `{{lab.good.key}}')dnl
+define(`confCACERT', `{{lab.pairs.good.certificate}}')dnl
+define(`confSERVER_CERT', `{{lab.pairs.good.certificate}}')dnl
+define(`confSERVER_KEY', `{{lab.pairs.good.key}}')dnl
 define(`confTO_IDENT', `0')dnl
 define(`confPID_FILE', `{{home}}/pid')dnl
 define(`QUEUE_DIR', `{{home}}/spool')dnl
 define(`STATUS_FILE', `{{home}}/statistics')dnl
 define(`ALIAS_FILE', `')dnl
+define(`confDELIVERY_MODE', `queueonly')dnl
+FEATURE(`promiscuous_relay')dnl
 FEATURE(`no_default_msa')dnl
 FEATURE(`access_db', `hash -o {{home}}/access')dnl
 FEATURE(`greet_pause', `{GREET_PAUSE_MS}')dnl

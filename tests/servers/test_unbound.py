@@ -42,7 +42,7 @@ async def test_a_signed_tree_is_secure(validating: ValidatingResolver, lab: Lab)
     tlsa = await validating.tlsa("_25._tcp.mx.hides.lab.test")
     assert mx.records == (MxRecord(10, "mx.hides.lab.test"),)
     assert [answer.validity for answer in (mx, address, tlsa)] == [Validity.SECURE] * 3
-    assert [record.association.hex() for record in tlsa.records] == [lab.good.spki_sha256]
+    assert [record.association.hex() for record in tlsa.records] == [lab.pairs.good.spki_sha256]
 
 
 async def test_an_unsigned_delegation_is_insecure(validating: ValidatingResolver) -> None:
@@ -85,7 +85,7 @@ async def test_tlsa_is_found_behind_an_alias(validating: ValidatingResolver, lab
     answer = await validating.tlsa("_25._tcp.mx.tlsa-alias.lab.test")
     assert answer.canonical_name == "dane.tlsa-alias.lab.test"
     assert answer.validity is Validity.SECURE
-    assert [record.association.hex() for record in answer.records] == [lab.good.spki_sha256]
+    assert [record.association.hex() for record in answer.records] == [lab.pairs.good.spki_sha256]
 
 
 async def test_the_cname_of_a_host_is_secure(validating: ValidatingResolver) -> None:
