@@ -49,6 +49,7 @@ class Limits:
     names_per_address: int = 20
     open_sessions: int = 2000
     handshakes_at_once: int = 64
+    policies_at_once: int = 64
     remembered: int = 100_000
     sessions_remembered: int = 20_000
     answers_remembered: int = 60_000

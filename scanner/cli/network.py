@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import anyio
+
 from scanner.assess.judgement import Judge
 from scanner.cli.job import Job
 from scanner.net.breaker import Breaking
@@ -61,7 +63,9 @@ async def connected(job: Job) -> AsyncIterator[Network]:
 
 def policies(job: Job, resolver: Resolver) -> HttpsPolicyFetcher:
     """Make the fetcher of policy files."""
-    return HttpsPolicyFetcher(resolver, job.settings, policy_context(job.chosen["ca-file"]), job.chosen["contact"])
+    places = anyio.CapacityLimiter(job.settings.limits.policies_at_once)
+    context = policy_context(job.chosen["ca-file"])
+    return HttpsPolicyFetcher(resolver, job.settings, context, places, job.chosen["contact"])
 
 
 def unbroken(resolver: AiodnsResolver | ValidatingResolver, job: Job, stalls: Stalls) -> Breaking:

@@ -53,11 +53,15 @@ class Stopped(Exception):  # noqa: N818 - a fault, carried through the HTTP libr
 
 @dataclass(frozen=True, slots=True)
 class HttpsPolicyFetcher:
-    """Implements survey.PolicyFetcher. `context` comes from `policy_context`; `contact` is told to the policy host."""
+    """Implements survey.PolicyFetcher. `context` comes from `policy_context`; `contact` is told to the policy host.
+
+    `places` bounds the fetches at a time, and with them the open sockets; waiting for one is not the peer's delay.
+    """
 
     resolver: Resolver
     settings: Settings
     context: ssl.SSLContext
+    places: anyio.CapacityLimiter
     contact: str = ""
 
     async def fetch(self, domain: str) -> PolicyFetch:
@@ -69,8 +73,9 @@ class HttpsPolicyFetcher:
         host = f"mta-sts.{domain}"
         if not is_host_name(host):
             return _failed("", Kind.DNS_MALFORMED, "not a host name")
-        with anyio.move_on_after(self.settings.deadlines.policy_s):
-            return await self._resolved(host)
+        async with self.places:
+            with anyio.move_on_after(self.settings.deadlines.policy_s):
+                return await self._resolved(host)
         return _failed("", Kind.TIMEOUT, f"not done in {self.settings.deadlines.policy_s:g} s")
 
     async def _resolved(self, host: str) -> PolicyFetch:

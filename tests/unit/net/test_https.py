@@ -71,7 +71,7 @@ def fetcher(
 ) -> HttpsPolicyFetcher:
     """A fetcher that may connect to loopback."""
     settings = Settings((), https_port=port, allow_networks=allow, deadlines=Deadlines(policy_s=policy_s))
-    return HttpsPolicyFetcher(zone, settings, context, "scan@example.test")
+    return HttpsPolicyFetcher(zone, settings, context, anyio.CapacityLimiter(2), "scan@example.test")
 
 
 async def fetched(made: Pki, shape: Shape, policy_s: float = 10) -> tuple[PolicyFetch, list[bytes]]:
@@ -294,3 +294,21 @@ def test_an_error_of_tls_inside_the_connection_is_not_read_as_a_number_of_the_sy
     error.__cause__ = caught.value
     fault = fault_of(error)
     assert (fault.kind, fault.side) == (Kind.NOT_TLS, Side.REMOTE)
+
+
+async def test_more_hosts_than_places_are_fetched_one_after_the_other(made: Pki) -> None:
+    """A list full of policies must not take all descriptors; waiting for a place is no host's delay."""
+    answers: list[PolicyFetch] = []
+    at_a_time: list[int] = []
+
+    async def keep(one: HttpsPolicyFetcher) -> None:
+        answers.append(await one.fetch("example.test"))
+        at_a_time.append(int(one.places.borrowed_tokens))
+
+    with play.serving(*after_request(play.say(answer()))(made)) as server:
+        one = fetcher(policy_context(made.ca_file), server.port)
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(keep, one)
+    assert [found.status for found in answers] == [200] * 8
+    assert max(at_a_time) == 2
