@@ -5,7 +5,7 @@ so that nothing is shared but what a run shares: chains, by their digests. Trust
 those of certifi, so that a chain seen for the first time costs what it costs in earnest. Each figure is processor time,
 the median of five rounds; before any is printed, every judgement was found equal to the one that the scan wrote.
 
-`python benchmarks/judgement.py [--rows N]`, some five minutes on one core.
+`python benchmarks/judgement.py [--rows N]`, some four minutes on one core.
 
 Touches: network (loopback), files (a temporary directory, 0.3 GB), processes. Source: docs/performance.md.
 """

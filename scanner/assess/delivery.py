@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from scanner.assess import levels, wire
-from scanner.assess.case import Case, has_no_address, lookup_faults, receives_no_mail, routing_fault
+from scanner.assess.case import Case, has_no_address, lookup_faults, once, receives_no_mail, routing_fault
 from scanner.assess.levels import MODELS
 from scanner.assess.wire import Step, Visit, unseen, visit, waits
 from scanner.model.assessment import Outcome, Prediction
@@ -55,7 +55,7 @@ class Attempt:
 def predict(case: Case) -> tuple[Prediction, ...]:
     """Every model from every source; one nameless source where DNS decided and nobody was asked."""
     sources = sorted({view.source for view in case.views}) or [""]
-    decided = by_dns(case.route)
+    decided = by_dns(case)
     hosts: list[MxHost] = []
     if decided is None:
         hosts, decided = _without_self(case)
@@ -86,9 +86,9 @@ def outcome(case: Case, ranked: list[list[Attempt]], model: str) -> Step:
     return in_order([[step_of(case, attempt, model) for attempt in equals] for equals in ranked])
 
 
-def by_dns(route: Route) -> Step | None:
+def by_dns(case: Case) -> Step | None:
     """Standards table 2.2, where DNS alone decides."""
-    name = route.domain
+    route, name = case.route, case.route.domain
     if route.null_mx or any(not record.exchange for record in route.mx.records):
         return Step(Outcome.BOUNCE, "2.2-null-mx", "5.1.0", f"Domain {name} does not accept mail (nullMX)")
     fault = routing_fault(route)
@@ -96,7 +96,7 @@ def by_dns(route: Route) -> Step | None:
         return _lookup_failed(name, "MX", fault)
     if receives_no_mail(route):
         return Step(Outcome.BOUNCE, "2.2-nxdomain", "5.4.4", _not_found(name, fault or route.hosts[0].ipv6.fault))
-    if route.hosts and all(map(is_malformed, route.hosts)):
+    if route.hosts and all(is_malformed(case, host) for host in route.hosts):
         return Step(Outcome.BOUNCE, "2.2-malformed", "5.4.4", MALFORMED.format(name=name))
     return None if any(host.addresses for host in route.hosts) else _unaddressed(route)
 
@@ -135,7 +135,7 @@ def _without_self(case: Case) -> tuple[list[MxHost], Step | None]:
     Not where it was connected to: then we were told that other hosts live there, as in a lab.
     """
     route = case.route
-    named = [host for host in route.hosts if not is_malformed(host)]
+    named = [host for host in route.hosts if not is_malformed(case, host)]
     addressed = [host for host in named if host.addresses]
     itself = [host.preference for host in addressed if any(_is_itself(case, host, each) for each in host.addresses)]
     if not itself:
@@ -210,7 +210,8 @@ def _is_loopback(address: str) -> bool:
     return is_address(address) and ipaddress.ip_address(address).is_loopback
 
 
-def is_malformed(host: MxHost) -> bool:
+@once
+def is_malformed(_case: Case, host: MxHost) -> bool:
     """Tell whether Postfix passes over the MX record because of its name (valid_hostname.c)."""
     return not is_host_name(host.name) and not is_address(host.name)
 

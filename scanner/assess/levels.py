@@ -46,13 +46,12 @@ MAY, ENCRYPT = Demand(), Demand(is_required=True)
 
 def by_host_name(case: Case, host: MxHost, view: View) -> tuple[Problem, ...]:
     """`verify`: trust, dates, purpose, and the MX host's name."""
-    return _verified(case, view, lambda name: matches(name, host.name))
+    return _verified(case, view, lambda names: any(matches(name, host.name) for name in names))
 
 
 def by_next_hop(case: Case, _host: MxHost, view: View) -> tuple[Problem, ...]:
     """`secure`: as `verify`, but the domain itself or any name below it (smtp_tls_secure_cert_match)."""
-    below = f".{case.route.domain}"  # `nexthop, dot-nexthop`: the wildcard counts as any other label
-    return _verified(case, view, lambda name: f".{name}".lower().endswith(below) and bool(DNS_ID.fullmatch(name)))
+    return _verified(case, view, lambda names: any(_below(case.route.domain, names)))
 
 
 def by_tlsa(case: Case, host: MxHost, view: View) -> tuple[Problem, ...]:
@@ -196,14 +195,21 @@ def _lookup_failed(host: MxHost) -> Step:
     return LOOKUP if is_secure else UNSEEN_DANE
 
 
-def _verified(case: Case, view: View, is_named: Callable[[str], bool]) -> tuple[Problem, ...]:
+def _verified(case: Case, view: View, is_named: Callable[[tuple[str, ...]], bool]) -> tuple[Problem, ...]:
     return (*webpki.nameless_problems(case, view), *_names(webpki.chain_of(view)[0], is_named))
 
 
-def _names(leaf: Certificate, is_named: Callable[[str], bool]) -> Iterator[Problem]:
+def _names(leaf: Certificate, is_named: Callable[[tuple[str, ...]], bool]) -> Iterator[Problem]:
     """Postfix takes the common name where there is no DNS name."""
     names = presented(leaf)
     if names is None:
         yield Problem("validation-failure", "names cannot be read", is_certain=False)
-    elif not any(map(is_named, names)):
+    elif not is_named(names):
         yield Problem("certificate-host-mismatch", ", ".join(names[:5]))
+
+
+def _below(domain: str, names: tuple[str, ...]) -> Iterator[bool]:
+    """`nexthop, dot-nexthop`: the wildcard counts as any other label."""
+    ending = f".{domain}"
+    for name in map(str.lower, names):
+        yield (name == domain or name.endswith(ending)) and DNS_ID.fullmatch(name) is not None

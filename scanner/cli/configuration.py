@@ -1,8 +1,9 @@
 """From the options of a run to its settings, and back to the words that the manifest keeps.
 
-Touches: the routing table. Source: docs/record.md (options, manifest).
+Touches: the routing table, chance. Source: docs/record.md (options, manifest).
 """
 
+import secrets
 from dataclasses import fields, replace
 from typing import Any
 
@@ -27,6 +28,8 @@ NOT_OF_THE_RESULT = frozenset(
     }
 )
 """Options that change how a run is watched and kept, and never what its rows say: a resumed run may differ in them."""
+SEED_BITS = 53
+"""RFC 5321 section 5.1: the order among equal hosts MUST be random, so each run draws its own unless told otherwise."""
 ANYWHERE = "default"
 """The name of our source where no address was named and the kernel chooses."""
 
@@ -42,7 +45,7 @@ def settings(chosen: Chosen) -> Settings:
         port=chosen["port"],
         https_port=chosen["https-port"],
         allow_networks=chosen["allow-net"],
-        seed=chosen["seed"] or 0,
+        seed=secrets.randbits(SEED_BITS) if chosen["seed"] is None else chosen["seed"],
         deep=deep(chosen),
         deadlines=replace(
             deadlines, **given(chosen, {each.name: deadline_option(each.name) for each in fields(Deadlines)})

@@ -4,7 +4,7 @@ Touches: everything that `network` and `output` open. Source: docs/record.md (ex
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import anyio
@@ -72,7 +72,7 @@ async def rested(job: Job, out: Output, control: Control) -> None:
 
 async def in_motion(job: Job, network: Network, out: Output, control: Control, heard: Heard) -> Ending:
     """Run until the list ends, somebody asks to stop, or the list or the output fails."""
-    surveyed = out.lines.after(surveying(network, job, out.run_id, control))
+    surveyed = out.lines.after(surveying(network, job, out, control))
     work = Work(
         survey=surveyed,
         give_up=partial(given_up, run_id=out.run_id, at=job.started_at),
@@ -92,11 +92,15 @@ async def in_motion(job: Job, network: Network, out: Output, control: Control, h
     return finished(tally, job.chosen["max-bad-input"])
 
 
-def surveying(network: Network, job: Job, run_id: str, control: Control) -> Callable[[Target], Awaitable[Record]]:
-    """Make the survey of this run a function of the target alone. A resolver that stays dead stops the run."""
+def surveying(network: Network, job: Job, out: Output, control: Control) -> Callable[[Target], Awaitable[Record]]:
+    """Make the survey of this run a function of the target alone. A resolver that stays dead stops the run.
+
+    A resumed run keeps the seed that it began with.
+    """
+    settings = job.settings if out.run is None else replace(job.settings, seed=out.run.seed)
 
     async def of(target: Target) -> Record:
-        record = await survey(target, network.tools, job.settings, run_id)
+        record = await survey(target, network.tools, settings, out.run_id)
         if met_a_dead_resolver(record):
             control.stop_admitting.set()  # every further row would wait as long
         return record

@@ -88,6 +88,6 @@ def starttls(world: MailWorld, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=LONGEST_S, env=environment)
 
 
-def sessions_of(row: dict[str, Any], source: str, mx: str = "") -> Sequence[dict[str, Any]]:
+def sessions_of(row: dict[str, Any], source: str) -> Sequence[dict[str, Any]]:
     """The sessions of one source in a row, in the order in which they were held."""
-    return [it for it in row["sessions"] if it["source"] == source and mx in {"", it["mx"]}]
+    return [it for it in row["sessions"] if it["source"] == source]
