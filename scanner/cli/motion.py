@@ -18,6 +18,7 @@ from scanner.cli.preflight import check_identity
 from scanner.cli.progress import Progress
 from scanner.cli.report import manifest_of
 from scanner.cli.signals import Heard, obey
+from scanner.cli.streams import say
 from scanner.model.fault import Kind
 from scanner.model.record import Record
 from scanner.model.target import Target
@@ -31,6 +32,13 @@ from scanner.targets import ListRefused
 OF_THE_ENVIRONMENT = frozenset({Kind.RESOLVER_DOWN.value, Kind.NO_SOURCE.value, Kind.NO_ROUTE.value})
 WORKERS_PER_SESSION = 2
 """A worker that waits for DNS or for its turn holds no session: twice as many keep the sessions busy."""
+
+
+VALIDATION = {
+    True: "validates DNSSEC",
+    False: "does not validate DNSSEC, so that DANE stays unknown",
+    None: "not on this machine, so that its word on DNSSEC cannot be trusted and DANE stays unknown",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,8 @@ async def scan_list(job: Job) -> Ending:
     control = Control()
     progress = Progress(control.tally, job.clock.monotonic_s, job.chosen["status-interval"], job.chosen["quiet"])
     async with connected(job) as network:
+        if not job.chosen["quiet"]:
+            say(f"resolver: {network.bulk.name}: {VALIDATION[network.validates]}\n")
         if not job.chosen["i-am-testing"]:
             await check_identity(job.settings.sources, network.bulk)
         with output.opened(job, control.tally) as out:
