@@ -158,6 +158,7 @@ def test_a_resumed_run_rests_first_and_can_be_stopped_while_it_does(lab: Lab, tm
     with begun(*words) as again:
         assert again.stderr is not None
         assert again.stderr.readline().startswith(b"list: ")
+        assert again.stderr.readline().startswith(b"resolver: ")
         assert again.stderr.readline().startswith(b"0 rows, ")
         asked_at_s = time.monotonic()
         again.send_signal(signal.SIGTERM)

@@ -126,6 +126,7 @@ def test_status_lines_come_by_themselves(lab: Lab, tmp_path: Path, silent: Silen
     with begun("scan", listed(tmp_path / "l", [SILENT]), *flags) as run:
         assert run.stderr is not None
         assert run.stderr.readline().startswith(b"list: ")
+        assert run.stderr.readline().startswith(b"resolver: ")
         assert [run.stderr.readline()[:8] for _ in range(3)] == [b"0 rows, "] * 3
         stopped(run, signal.SIGTERM, signal.SIGTERM)
 
