@@ -41,7 +41,6 @@ class Limits:
     policy_bytes: int = 64 * 1024
     mx_hosts: int = 20
     addresses_per_host: int = 4
-    addresses_kept: int = 16
     addresses_asked_deeper: int = 8
     certificates_kept: int = 8
     list_line_bytes: int = 4 * 1024

@@ -10,13 +10,13 @@ from functools import cached_property, wraps
 from typing import Any, TypeVar, TypeVarTuple
 
 from scanner.assess.findings import found
-from scanner.assess.passing import NO_RECORDS
 from scanner.assess.trust import Verifier
 from scanner.model.assessment import Finding
 from scanner.model.fault import Fault, Kind
 from scanner.model.record import Evidence
 from scanner.model.route import MxHost, Route, Validity
 from scanner.model.session import Hello, Session
+from scanner.protocols.tlsa import NO_RECORDS
 
 Known = dict[tuple[object, ...], tuple[Any, tuple[object, ...]]]
 """Answers, each with what it is about."""

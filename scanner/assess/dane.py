@@ -11,13 +11,13 @@ from scanner.assess.case import Case, View, has_no_address, is_bogus, once, rece
 from scanner.assess.findings import found
 from scanner.assess.folding import fold
 from scanner.assess.names import matches, presented
-from scanner.assess.passing import NO_RECORDS
 from scanner.assess.webpki import Problem, chain_of, date_problems, trust_problems
 from scanner.model.assessment import Finding, Verdict
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Kind
 from scanner.model.route import MxHost, TlsaRecord, Validity
 from scanner.protocols import certificate, tlsa
+from scanner.protocols.tlsa import NO_RECORDS
 
 TA, EE = 2, 3
 

@@ -9,12 +9,12 @@ from scanner.assess import starttls, webpki
 from scanner.assess.case import Case, receives_no_mail
 from scanner.assess.findings import found
 from scanner.assess.folding import fold
-from scanner.assess.passing import NO_RECORDS
 from scanner.model.assessment import Finding, Verdict
 from scanner.model.fault import Fault, Kind, Side
 from scanner.model.policy import StsMode, StsPolicy
 from scanner.model.route import MxHost
 from scanner.protocols.mta_sts import covers
+from scanner.protocols.tlsa import NO_RECORDS
 
 DAY_S = 86_400
 HTTP_PASSING = frozenset({408, 425, 429}) | frozenset(range(500, 600))

@@ -27,8 +27,6 @@ PASSING = frozenset(
         Kind.BUG,
     }
 )
-NO_RECORDS = frozenset({Kind.NXDOMAIN, Kind.NODATA})
-"""Answers, not errors (RFC 7672 s2.1.1)."""
 CUT = frozenset({Kind.CLOSED, Kind.RESET})
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from scanner.assess.case import Case, receives_no_mail
 from scanner.assess.findings import found
-from scanner.assess.passing import NO_RECORDS
 from scanner.model.assessment import Finding, Verdict
+from scanner.protocols.tlsa import NO_RECORDS
 
 
 def axis(case: Case) -> Verdict:

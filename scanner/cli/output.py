@@ -5,7 +5,7 @@ Touches: files, standard output. Source: docs/record.md (streams, manifest).
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,6 @@ from scanner.model.target import Target
 from scanner.parts import Locked, OutputFailed
 from scanner.sinks import ConsumerGone, FileSink, Lines, Seen, StreamSink
 from scanner.tally import Tally
-
-Publish = Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True)

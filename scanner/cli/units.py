@@ -9,6 +9,7 @@ import ipaddress
 import re
 
 from scanner.model.session import Source
+from scanner.net.answers import server_address
 from scanner.protocols.mx import is_host_name
 from scanner.settings import Network
 
@@ -82,19 +83,11 @@ def network(text: str) -> Network:
 
 
 def resolver(text: str) -> str:
-    """Read `address`, `address:port` or `[address]:port`."""
-    address, colon, behind = text, "", ""
-    if text.startswith("["):
-        address, closing, rest = text[1:].partition("]")
-        address, colon, behind = address if closing else "", rest[:1], rest[1:]
-    elif text.count(":") == 1:
-        address, colon, behind = text.partition(":")
+    """Read `address`, `address:port`, `[address]` or `[address]:port`."""
     try:
-        ipaddress.ip_address(address)
+        server_address(text)
     except ValueError:
         raise ValueError(f"not the address of a resolver: {text}") from None
-    if colon:
-        port(behind)
     return text
 
 

@@ -13,20 +13,23 @@ from scanner.model.route import Answer
 
 T = TypeVar("T")
 
+DNS_PORT = 53
+SERVER = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", re.ASCII)
 ALIASES_MOST = 8
 RECORDS_MOST = 2000
 LABEL = re.compile(r"[!-\-/-\[\]-~]{1,63}")  # no dot, no backslash: what c-ares asks for as it stands
 
 
 def server_address(server: str) -> tuple[str, int]:
-    """Read `address`, `address:port` or `[address]:port`. Raises ValueError for anything else, names included."""
+    """Read `address` or `[address]`, with or without `:port`. Raises ValueError for anything else, names included."""
     try:
-        return str(ipaddress.ip_address(server)), 53
+        return str(ipaddress.ip_address(server)), DNS_PORT
     except ValueError:
-        host, _, port = server.rpartition(":")
-    if not port.isdecimal() or not 0 < int(port) < 65536:
+        found = SERVER.fullmatch(server)
+    port = 0 if found is None else int(found[3] or DNS_PORT)
+    if found is None or not 0 < port < 65536:
         raise ValueError(f"not an address or address:port: {server}")
-    return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))), int(port)
+    return str(ipaddress.ip_address(found[1] or found[2])), port
 
 
 def is_askable(name: str) -> bool:

@@ -28,7 +28,7 @@ from scanner.model.policy import PolicyFetch
 from scanner.model.route import Answer
 from scanner.net.sockets import blame, open_socket
 from scanner.net.tls import tls_fault
-from scanner.protocols.mx import is_host_name
+from scanner.protocols.mx import in_turn, is_host_name
 from scanner.settings import Settings
 from scanner.survey import Resolver
 
@@ -81,7 +81,7 @@ class HttpsPolicyFetcher:
     async def _resolved(self, host: str) -> PolicyFetch:
         """Try one address after the other, both families in turn, until one has something to say."""
         ipv4, ipv6 = await self.resolver.ipv4(host), await self.resolver.ipv6(host)
-        addresses = _in_turn(ipv4.records, ipv6.records)[: self.settings.limits.addresses_per_host]
+        addresses = in_turn(ipv4.records, ipv6.records)[: self.settings.limits.addresses_per_host]
         if not addresses:
             return PolicyFetch(fault=_unresolved(ipv4, ipv6))
         silent: list[PolicyFetch] = []
@@ -251,9 +251,3 @@ def _unresolved(ipv4: Answer[str], ipv6: Answer[str]) -> Fault:
     rank = {True: 0, False: 1}
     faults.sort(key=lambda fault: (rank[fault.side is Side.OURS], fault.kind is Kind.NODATA))
     return replace(faults[0], stage=Stage.POLICY) if faults else _fault(Kind.NODATA, "no address")
-
-
-def _in_turn(ipv4: tuple[str, ...], ipv6: tuple[str, ...]) -> tuple[str, ...]:
-    shorter = min(len(ipv4), len(ipv6))
-    turns = [address for pair in zip(ipv4, ipv6, strict=False) for address in pair]
-    return (*turns, *ipv4[shorter:], *ipv6[shorter:])

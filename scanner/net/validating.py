@@ -150,11 +150,6 @@ class ValidatingResolver:
             return Fault(Stage.RESOLVE, Kind.DNS_MALFORMED, Side.REMOTE, type(error).__name__)
 
 
-async def proves_validation(resolver: ValidatingResolver) -> bool:
-    """Tell whether its word on security counts; asked once, before a run (Postfix calls this its dnssec_probe)."""
-    return await resolver.proves_validation()
-
-
 def trusted_path(server: str) -> bool:
     """Tell whether nobody sits between us and the server. Raises ValueError for what is no address."""
     ip = ipaddress.ip_address(server_address(server)[0])

@@ -58,16 +58,16 @@ def endpoints(route: Route, port: int, limits: Limits) -> tuple[Endpoint, ...]:
     found = [
         Endpoint(host.name, address, port, server_name(host))
         for host in route.hosts
-        for address in alternate(host)[: limits.addresses_per_host]
+        for address in in_turn(host.ipv4.records, host.ipv6.records)[: limits.addresses_per_host]
     ]
     return tuple(dict.fromkeys(found))
 
 
-def alternate(host: MxHost) -> tuple[str, ...]:
+def in_turn(ipv4: tuple[str, ...], ipv6: tuple[str, ...]) -> tuple[str, ...]:
     """Take both families in turn, IPv4 first, so that a cap never hides one of them."""
-    shorter = min(len(host.ipv4.records), len(host.ipv6.records))
-    turns = [address for pair in zip(host.ipv4.records, host.ipv6.records, strict=False) for address in pair]
-    return (*turns, *host.ipv4.records[shorter:], *host.ipv6.records[shorter:])
+    shorter = min(len(ipv4), len(ipv6))
+    turns = [address for pair in zip(ipv4, ipv6, strict=False) for address in pair]
+    return (*turns, *ipv4[shorter:], *ipv6[shorter:])
 
 
 def server_name(host: MxHost) -> str:

@@ -10,6 +10,7 @@ from scanner.model.fault import Kind
 from scanner.model.route import Answer, Route, TlsaRecord, Validity
 
 NO_RECORDS = frozenset({Kind.NXDOMAIN, Kind.NODATA})
+"""Answers, not errors (RFC 7672 s2.1.1)."""
 DIGEST_BYTES = {1: 32, 2: 64}
 DIGEST_NAMES = {1: "sha256", 2: "sha512"}
 

@@ -8,7 +8,7 @@ import pytest
 from scanner.model.fault import Kind
 from scanner.model.route import Answer, MxRecord, Validity
 from scanner.net.resolver import AiodnsResolver
-from scanner.net.validating import ValidatingResolver, proves_validation
+from scanner.net.validating import ValidatingResolver
 from scanner.survey import Resolver
 from tests.servers import dns
 from tests.servers.lab import Lab
@@ -97,8 +97,8 @@ async def test_the_cname_of_a_host_is_secure(validating: ValidatingResolver) -> 
 
 async def test_a_validating_resolver_proves_it_and_a_name_server_does_not(validating: ValidatingResolver) -> None:
     """Knot serves the same root, signed; it checks nothing, so its answers carry no AD."""
-    assert await proves_validation(validating)
-    assert not await proves_validation(ValidatingResolver(dns.UPPER, PATIENCE_S))
+    assert await validating.proves_validation()
+    assert not await ValidatingResolver(dns.UPPER, PATIENCE_S).proves_validation()
 
 
 async def test_an_alias_is_followed(plain: Resolver) -> None:

@@ -260,6 +260,7 @@ async def test_no_server_named_means_those_of_the_system() -> None:
         ("192.0.2.1", ("192.0.2.1", 53)),
         ("192.0.2.1:5353", ("192.0.2.1", 5353)),
         ("2001:db8::1", ("2001:db8::1", 53)),
+        ("[2001:db8::1]", ("2001:db8::1", 53)),
         ("[2001:db8::1]:5353", ("2001:db8::1", 5353)),
     ],
 )
@@ -267,7 +268,9 @@ def test_a_server_is_an_address_with_or_without_a_port(server: str, place: tuple
     assert server_address(server) == place
 
 
-@pytest.mark.parametrize("server", ["", "ns.test", "ns.test:53", "192.0.2.1:0", "192.0.2.1:99999", "192.0.2.1:x"])
+@pytest.mark.parametrize(
+    "server", ["", "ns.test", "ns.test:53", "192.0.2.1:0", "192.0.2.1:99999", "192.0.2.1:x", "::1]:53", "[::1:53"]
+)
 def test_anything_else_is_no_server(server: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         server_address(server)

@@ -13,7 +13,7 @@ import pytest
 
 from scanner.model.fault import Kind, Side, Stage
 from scanner.model.route import Answer, MxRecord, TlsaRecord, Validity
-from scanner.net.validating import ValidatingResolver, proves_validation, trusted_path
+from scanner.net.validating import ValidatingResolver, trusted_path
 from tests.unit.net import scripted_dns as play
 
 MANY = [f"many.test. 60 IN MX {n} mx{n}.many.test." for n in range(200)]
@@ -151,7 +151,7 @@ async def test_a_dead_resolver_is_our_own_fault() -> None:
 )
 async def test_a_resolver_proves_validation_by_the_root(root: play.Act, *, is_proof: bool) -> None:
     with play.answering({(".", "NS"): root}) as server:
-        assert await proves_validation(ValidatingResolver(server.place, 0.5)) is is_proof
+        assert await ValidatingResolver(server.place, 0.5).proves_validation() is is_proof
 
 
 @pytest.mark.parametrize(
