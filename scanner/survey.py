@@ -18,7 +18,7 @@ from scanner.model.policy import MtaSts, PolicyFetch, TlsRpt
 from scanner.model.record import Evidence, Record
 from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, TlsaRecord, Validity
 from scanner.model.session import Hello, Session, Source
-from scanner.model.target import Target
+from scanner.model.target import Target, TlsPolicy
 from scanner.protocols import deep, mta_sts, mx, tlsa, tlsrpt
 from scanner.protocols.exclusions import Exclusions
 from scanner.settings import Settings
@@ -53,8 +53,8 @@ class Resolver(Protocol):
 class Prober(Protocol):
     """SMTP. Returns what was seen, and never raises for what a peer does."""
 
-    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
-        """One connection: greeting, EHLO, STARTTLS, handshake, EHLO, QUIT."""
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
+        """One connection: greeting, EHLO, STARTTLS, handshake, EHLO, QUIT. `follow_up` counts repetitions from 1."""
 
 
 class PolicyFetcher(Protocol):
@@ -75,7 +75,7 @@ class Tools:
     validating: Resolver | None
     prober: Prober
     fetcher: PolicyFetcher
-    judge: Callable[[Evidence, datetime], Assessment]
+    judge: Callable[[Evidence, datetime, TlsPolicy | None], Assessment]
     exclusions: Exclusions
     now: Callable[[], datetime]
 
@@ -90,7 +90,7 @@ async def survey(target: Target, tools: Tools, settings: Settings, run_id: str) 
     policies = await discover(target.domain, route, tools)
     sessions = await converse(route, tools, settings)
     evidence = Evidence(route, *policies, sessions)
-    return Record(run_id, target, observed_at, evidence, tools.judge(evidence, observed_at))
+    return Record(run_id, target, observed_at, evidence, tools.judge(evidence, observed_at, target.policy))
 
 
 def unscanned(fault: Fault) -> Assessment:
@@ -222,5 +222,6 @@ def left_alone(endpoint: Endpoint, source: Source, rule: str, at: datetime) -> S
         source_address=source.address,
         ehlo_name=source.ehlo_name,
         observed_at=at,
+        role=source.role,
         fault=Fault(Stage.CONNECT, Kind.EXCLUDED, Side.INPUT, rule),
     )

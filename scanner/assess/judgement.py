@@ -9,7 +9,7 @@ Touches: nothing. Source: docs/verdicts.md.
 from collections.abc import Iterator
 from datetime import datetime
 
-from scanner.assess import dane, delivery, hygiene, mta_sts, starttls, status, tls_rpt, webpki
+from scanner.assess import dane, delivery, hygiene, mta_sts, partners, starttls, status, tls_rpt, webpki
 from scanner.assess.case import Case, has_no_address, in_reach, is_bogus, receives_no_mail, routing_fault, views
 from scanner.assess.delivery import is_address
 from scanner.assess.findings import found, weighed
@@ -17,6 +17,7 @@ from scanner.assess.trust import Trust, Verifier
 from scanner.model.assessment import Assessment, Finding
 from scanner.model.fault import Kind
 from scanner.model.record import Evidence
+from scanner.model.target import TlsPolicy
 
 
 class Judge:
@@ -28,10 +29,12 @@ class Judge:
     def __init__(self, trust: Trust) -> None:
         self.verifier = Verifier(trust)
 
-    def __call__(self, evidence: Evidence, at: datetime) -> Assessment:
-        """Judge one domain at a moment (UTC)."""
+    def __call__(self, evidence: Evidence, at: datetime, policy: TlsPolicy | None = None) -> Assessment:
+        """Judge one domain at a moment (UTC), and what `policy` makes of mail to it."""
         case = Case(evidence, views(in_reach(evidence.sessions)), self.verifier, at)
         offered = starttls.axis(case)
+        predictions = delivery.predict(case)
+        waits = partners.waits(policy, predictions, case)
         return Assessment(
             status=status.status(case, offered),
             starttls=offered,
@@ -41,7 +44,9 @@ class Judge:
             tls_rpt=tls_rpt.axis(case),
             differs_by_source=starttls.differs(case),
             findings=weighed(_findings(case)),
-            predictions=delivery.predict(case),
+            predictions=predictions,
+            would_wait=partners.would_wait(waits),
+            waits=waits,
         )
 
 

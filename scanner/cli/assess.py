@@ -88,6 +88,6 @@ def judged_again(line: bytes, certificates: jsonl.Certificates, judge: Judge, pl
         record = jsonl.decode(line, certificates)
         if record.evidence is None:
             return line
-        return jsonl.replace_assessment(line, judge(record.evidence, record.observed_at))
+        return jsonl.replace_assessment(line, judge(record.evidence, record.observed_at, record.target.policy))
     except ValueError as error:
         raise Refused(Exit.USAGE, f"{place}: {error}") from None

@@ -22,6 +22,7 @@ from scanner.jsonl.sessions import write_certificate
 from scanner.model.assessment import Assessment
 from scanner.model.certificate import Certificate
 from scanner.model.record import Record
+from scanner.model.session import Role
 from scanner.protocols import certificate as x509
 
 __all__ = [
@@ -69,7 +70,7 @@ def replace_assessment(line: bytes, assessment: Assessment) -> bytes:
     """
     row = _read(line)
     with _refusing_what_is_no("row"):
-        sources, was_cut = [session["source"] for session in row["sessions"]], row["truncated"]
+        sources, was_cut = [it["source"] for it in row["sessions"] if it["role"] == Role.MAIL], row["truncated"]
     for caps in ladder():
         pen = Pen(caps)
         row |= judgement.write_verdicts(assessment) | judgement.write_conclusions(assessment, sources, pen)

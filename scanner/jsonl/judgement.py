@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from scanner.jsonl.caps import Pen
 from scanner.jsonl.values import Part, read_text, read_texts
-from scanner.model.assessment import Assessment, Cause, Finding, Outcome, Prediction, Status, Verdict
+from scanner.model.assessment import Assessment, Cause, Finding, Outcome, Prediction, Status, Verdict, Wait
+from scanner.model.session import Role
 
 AXES = ("starttls", "webpki", "dane", "mta_sts", "tls_rpt")
 DELIVERY = ("may", "encrypt", "verify", "secure", "dane", "dane_only", "mta_sts")
@@ -17,11 +18,16 @@ DELIVERY = ("may", "encrypt", "verify", "secure", "dane", "dane_only", "mta_sts"
 def write_verdicts(assessment: Assessment) -> dict[str, object]:
     """Write the axes."""
     axes: dict[str, object] = {axis: getattr(assessment, axis) for axis in AXES}
-    return {"status": assessment.status, **axes, "differs_by_source": assessment.differs_by_source}
+    return {
+        "status": assessment.status,
+        **axes,
+        "differs_by_source": assessment.differs_by_source,
+        "would_wait": assessment.would_wait,
+    }
 
 
 def write_conclusions(assessment: Assessment, sources: Iterable[str], pen: Pen) -> dict[str, object]:
-    """Write what follows from the evidence; `sources` are those of its sessions, in order."""
+    """Write what follows from the evidence; `sources` are those of its sessions that mail is sent from, in order."""
     findings, most = assessment.findings, pen.caps.items
     return {
         "first_finding": pen.text(findings[0].type) if findings else None,
@@ -29,6 +35,7 @@ def write_conclusions(assessment: Assessment, sources: Iterable[str], pen: Pen) 
         **pen.listed("findings", findings, lambda it: write_finding(it, pen), most),
         **pen.listed("causes", assessment.causes, lambda it: write_cause(it, pen), most),
         **pen.listed("predictions", assessment.predictions, lambda it: write_prediction(it, pen), most),
+        **pen.listed("waits", assessment.waits, lambda it: write_wait(it, pen), most),
     }
 
 
@@ -80,6 +87,17 @@ def write_prediction(prediction: Prediction, pen: Pen) -> dict[str, object]:
     }
 
 
+def write_wait(wait: Wait, pen: Pen) -> dict[str, object]:
+    """Write what the policy makes of mail from one source."""
+    return {
+        "source": pen.text_if_any(wait.source),
+        "role": wait.role,
+        "would_wait": wait.would_wait,
+        "outcome": wait.outcome,
+        "words": pen.text_if_any(wait.words),
+    }
+
+
 def read_assessment(row: Part) -> Assessment:
     """Undo `write_verdicts` and `write_conclusions`."""
     axes = {axis: Verdict(row[axis]) for axis in AXES}
@@ -89,6 +107,8 @@ def read_assessment(row: Part) -> Assessment:
         findings=tuple(map(_read_finding, row["findings"])),
         causes=tuple(map(_read_cause, row["causes"])),
         predictions=tuple(map(_read_prediction, row["predictions"])),
+        would_wait=row["would_wait"],
+        waits=tuple(map(_read_wait, row["waits"])),
         **axes,
     )
 
@@ -112,3 +132,8 @@ def _read_prediction(part: Part) -> Prediction:
         certain=part["certain"],
         reason=read_text(part["reason"]),
     )
+
+
+def _read_wait(part: Part) -> Wait:
+    words = (read_text(part["source"]), Role(part["role"]), part["would_wait"], Outcome(part["outcome"]))
+    return Wait(*words, read_text(part["words"]))

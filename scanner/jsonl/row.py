@@ -3,16 +3,18 @@
 Touches: nothing. Source: docs/record.md.
 """
 
+from collections.abc import Iterable, Iterator
+
 from scanner import schema, text
 from scanner.jsonl import directions, judgement
 from scanner.jsonl.caps import HEAD_LETTERS, Caps, Pen
 from scanner.jsonl.certificates import Certificates
-from scanner.jsonl.sessions import read_session, write_session
+from scanner.jsonl.sessions import read_canary, read_session, write_canary, write_session
 from scanner.jsonl.values import Part, read_fault, read_text, read_time, write_fault, write_time
 from scanner.model.record import Evidence, Record
 from scanner.model.route import Route
-from scanner.model.session import Session
-from scanner.model.target import Target
+from scanner.model.session import Role, Session
+from scanner.model.target import Target, TlsPolicy
 from scanner.protocols.provider import provider
 
 LEAST_SESSION_BYTES = 1000
@@ -34,6 +36,7 @@ def write_record(record: Record, pen: Pen) -> dict[str, object]:
     """Write the row. `truncated` is filled in last, when it is known."""
     target, evidence, assessment = record.target, record.evidence, record.assessment
     sessions = () if evidence is None else evidence.sessions
+    canaries = () if evidence is None else evidence.canaries
     row = {
         "schema": schema.VERSION,
         "run_id": text.from_str(record.run_id[:HEAD_LETTERS]),
@@ -44,13 +47,19 @@ def write_record(record: Record, pen: Pen) -> dict[str, object]:
         **judgement.write_verdicts(assessment),
         **write_extent(evidence, pen),
         "truncated": False,
-        **judgement.write_conclusions(assessment, (session.source for session in sessions), pen),
+        **judgement.write_conclusions(assessment, mail_sources(sessions), pen),
         "route": None if evidence is None else directions.write_route(evidence.route, pen),
         "policies": None if evidence is None else write_policies(evidence, pen),
+        **pen.listed("canaries", canaries, lambda it: write_canary(it, pen), pen.caps.items),
         **pen.listed("sessions", sessions, lambda it: write_session(it, pen), pen.caps.sessions),
     }
     row["truncated"] = pen.cut
     return row
+
+
+def mail_sources(sessions: Iterable[Session]) -> Iterator[str]:
+    """Name the sources that mail is sent from, in the order of their sessions."""
+    return (session.source for session in sessions if session.role is Role.MAIL)
 
 
 def write_target(target: Target, pen: Pen) -> dict[str, object]:
@@ -58,6 +67,7 @@ def write_target(target: Target, pen: Pen) -> dict[str, object]:
     return {
         "raw": pen.text(target.raw),
         **pen.listed("columns", target.columns, lambda it: _write_column(it, pen), pen.caps.items),
+        "tls_policy": target.policy,
         "fault": write_fault(target.fault, pen),
     }
 
@@ -119,6 +129,7 @@ def read_target(row: Part) -> Target:
         raw=read_text(given["raw"]),
         columns=tuple((read_text(it["name"]), read_text(it["value"])) for it in given["columns"]),
         fault=read_fault(given["fault"]),
+        policy=None if given["tls_policy"] is None else TlsPolicy(given["tls_policy"]),
     )
 
 
@@ -129,4 +140,5 @@ def read_evidence(row: Part, certificates: Certificates) -> Evidence:
         mta_sts=directions.read_mta_sts(row["policies"]["mta_sts"]),
         tls_rpt=directions.read_tls_rpt(row["policies"]["tls_rpt"]),
         sessions=tuple(read_session(it, certificates) for it in row["sessions"]),
+        canaries=tuple(map(read_canary, row["canaries"])),
     )

@@ -20,11 +20,12 @@ from scanner.jsonl.values import (
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Stage
 from scanner.model.route import Endpoint
-from scanner.model.session import Handshake, Hello, Oddity, Reply, Session
+from scanner.model.session import Canary, Handshake, Hello, Oddity, Reply, Role, Session
 from scanner.protocols import ehlo
 
 TIMED = tuple(stage.word for stage in Stage if stage >= Stage.CONNECT)
 """Stages that take time, in order."""
+CANARY_COUNTS = ("offered", "missing", "mangled", "unseen")
 _OFFER_LINES = ehlo.KEYWORDS_MOST + 1
 
 
@@ -39,9 +40,11 @@ def write_session(session: Session, pen: Pen) -> dict[str, object]:
         "server_name": pen.text_if_any(endpoint.server_name),
         "source": pen.text(session.source),
         "source_address": pen.text_if_any(session.source_address),
+        "role": session.role,
         "egress": pen.text_if_any(session.egress),
         "ehlo_name": pen.text_if_any(session.ehlo_name),
         "hello": session.hello,
+        "follow_up": session.follow_up,
         "stage": session.stage.word,
         "fault": write_fault(session.fault, pen),
         "observed_at": write_time(session.observed_at),
@@ -117,7 +120,9 @@ def read_session(part: Part, certificates: Certificates) -> Session:
         source_address=read_text(part["source_address"]),
         ehlo_name=read_text(part["ehlo_name"]),
         observed_at=read_time(part["observed_at"]),
+        role=Role(part["role"]),
         hello=Hello(part["hello"]),
+        follow_up=part["follow_up"],
         stage=Stage[part["stage"].upper()],
         egress=read_text(part["egress"]),
         **{field: read_reply(key, part) for field, key in REPLIES.items()},
@@ -157,6 +162,17 @@ def _read_handshake(part: Part | None, certificates: Certificates) -> Handshake 
         chain=tuple(certificates[sha256] for sha256 in part["chain"]),
         chain_count=part["chain_count"],
     )
+
+
+def write_canary(canary: Canary, pen: Pen) -> dict[str, object]:
+    """Write what one source saw of the canaries."""
+    counts = {key: getattr(canary, key) for key in CANARY_COUNTS}
+    return {"source": pen.text(canary.source), **counts}
+
+
+def read_canary(part: Part) -> Canary:
+    """Undo `write_canary`."""
+    return Canary(read_text(part["source"]), **{key: part[key] for key in CANARY_COUNTS})
 
 
 def write_certificate(it: Certificate, pen: Pen) -> dict[str, Any]:

@@ -6,6 +6,8 @@ Touches: nothing. Source: docs/verdicts.md; finding names from RFC 8460 section 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from scanner.model.session import Role
+
 
 class Verdict(StrEnum):
     """The answer on one axis. Never a boolean: not knowing is an answer."""
@@ -78,9 +80,23 @@ class Prediction:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Would mail under the partner's TLS policy wait, or bounce, from this source? None: not to be told."""
+
+    source: str
+    role: Role
+    would_wait: bool | None
+    outcome: Outcome
+    words: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """The judgement of one domain. Every axis is always there."""
+    """The judgement of one domain. Every axis is always there.
+
+    `would_wait` is the answer of `waits` for our mail sources; None where no policy asks, or nobody can tell.
+    """
 
     status: Status
     starttls: Verdict = Verdict.UNKNOWN
@@ -92,3 +108,5 @@ class Assessment:
     findings: tuple[Finding, ...] = ()
     causes: tuple[Cause, ...] = ()
     predictions: tuple[Prediction, ...] = ()
+    would_wait: bool | None = None
+    waits: tuple[Wait, ...] = ()

@@ -10,18 +10,19 @@ from scanner.model.assessment import Assessment
 from scanner.model.fault import Fault
 from scanner.model.policy import MtaSts, TlsRpt
 from scanner.model.route import Route
-from scanner.model.session import Session
+from scanner.model.session import Canary, Session
 from scanner.model.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The sole input of judgement."""
+    """The sole input of judgement. `canaries` hold one entry for each source, where canaries were named."""
 
     route: Route
     mta_sts: MtaSts
     tls_rpt: TlsRpt
     sessions: tuple[Session, ...] = ()
+    canaries: tuple[Canary, ...] = ()
 
     @property
     def own_fault(self) -> Fault | None:

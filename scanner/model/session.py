@@ -21,12 +21,17 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One of our addresses. An empty `address` lets the kernel choose; then either family may be used."""
+    """One of our addresses. An empty `address` lets the kernel choose; then either family may be used.
+
+    `rate_per_s` (new connections) and `open_most` (sessions at a time) are its own pace; None: that of the run.
+    """
 
     name: str
     address: str = ""
     ehlo_name: str = ""
     role: Role = Role.MAIL
+    rate_per_s: float | None = None
+    open_most: int | None = None
 
 
 class Hello(StrEnum):
@@ -116,6 +121,7 @@ class Session:
     `starttls` is the reply to STARTTLS, sent whether advertised or not. `helo` is only there where EHLO was refused.
     `times_ms` holds the duration of each stage that was entered, in order. `egress` is our address as the server
     echoed it. `shared`: observed for another domain of this run; `inherited`: observed under another server name.
+    `follow_up` counts repetitions, asked for where our sources disagreed; 0 is the visit that all endpoints get.
     Faults: stages CONNECT to EHLO_TLS, any side.
     """
 
@@ -124,7 +130,9 @@ class Session:
     source_address: str
     ehlo_name: str
     observed_at: datetime
+    role: Role = Role.MAIL
     hello: Hello = Hello.USUAL
+    follow_up: int = 0
     stage: Stage = Stage.RESOLVE
     egress: str = ""
     greeting: Reply | None = None
@@ -139,3 +147,17 @@ class Session:
     times_ms: tuple[tuple[str, int], ...] = ()
     shared: bool = False
     inherited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """What one source saw, in this run, of servers that are known to offer STARTTLS: how many did what.
+
+    `missing`: a clean EHLO reply without the keyword; `mangled`: with an overwritten one; `unseen`: no clean reply.
+    """
+
+    source: str
+    offered: int = 0
+    missing: int = 0
+    mangled: int = 0
+    unseen: int = 0

@@ -10,7 +10,7 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 
@@ -53,15 +53,16 @@ class Paced:
         self._ledger = Ledger(pace, limits, draw)
         self._turns = Turns(self._ledger, hours.clock.monotonic_s, hours.later)
 
-    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         """Wait, then hold the session. Faults: PARKED, with no packet sent; else those of the inner prober."""
         wish = knock(source.address, endpoint.address, self._provider(endpoint.mx) or endpoint.mx)
         turn = await self._turn(wish)
         if isinstance(turn, Parked):
-            return self._stayed_away(endpoint, source, hello, turn.why)
+            stayed = self._stayed_away(endpoint, source, hello, turn.why)
+            return replace(stayed, follow_up=follow_up)
         said, why = Feedback.NEUTRAL, ""
         try:
-            session = await self._inner.converse(endpoint, source, hello)
+            session = await self._inner.converse(endpoint, source, hello, follow_up)
             said, why = feedback(session), reason(session)
         finally:
             self._turns.end(turn, said, why)
@@ -96,6 +97,7 @@ class Paced:
             source_address=source.address,
             ehlo_name=source.ehlo_name,
             observed_at=self._clock.now(),
+            role=source.role,
             hello=hello,
             stage=Stage.RESOLVE,
             fault=Fault(Stage.CONNECT, Kind.PARKED, Side.REMOTE, why),

@@ -27,8 +27,8 @@ from scanner.survey import Prober
 AGAIN_AFTER_S = 600.0
 PASSING = frozenset({Kind.TIMEOUT, Kind.REPLY_421, Kind.REPLY_4XX})
 
-Place = tuple[str, int, str, Hello]
-"""Address, port, source, ClientHello: what inherits from each other."""
+Place = tuple[str, int, str, Hello, int]
+"""Address, port, source, ClientHello, repetition: what inherits from each other."""
 
 
 @dataclass(eq=False, slots=True)
@@ -77,9 +77,9 @@ class Shared:
         self._places: OrderedDict[Place, _Names] = OrderedDict()
         self._count = 0
 
-    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         """Reuse a session, wait for it, or hold it. Faults: those of the inner prober."""
-        place = (endpoint.address, endpoint.port, source.name, hello)
+        place = (endpoint.address, endpoint.port, source.name, hello, follow_up)
         name = endpoint.server_name.lower() if hello is Hello.USUAL else ""
         while True:
             names = self._names(place)
@@ -112,7 +112,7 @@ class Shared:
         names = self._names(place)
         flight = names.flights[name] = _Flight()
         try:
-            flight.session = await self._inner.converse(*ends, place[3])
+            flight.session = await self._inner.converse(*ends, *place[3:])
             self._remember(place, name, flight.session)
             return flight.session
         finally:

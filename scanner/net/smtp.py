@@ -70,7 +70,7 @@ class SmtpProber:
         context = lru_cache(len(Hello))(tls.context)
         self._tools = Tools(deadlines, limits, allow, clock, context, remembered, handshakes)
 
-    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         """One connection. Raises nothing for what a peer does; leaves no socket behind when cancelled."""
         started = Session(
             endpoint=endpoint,
@@ -78,7 +78,9 @@ class SmtpProber:
             source_address=source.address,
             ehlo_name=source.ehlo_name,
             observed_at=self._tools.clock.now(),
+            role=source.role,
             hello=hello,
+            follow_up=follow_up,
         )
         talk = Talk(self._tools, started)
         try:

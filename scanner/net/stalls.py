@@ -67,10 +67,10 @@ class AwakeProber:
     inner: Prober
     stalls: Stalls
 
-    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         """Hold the session."""
         began_at_s = self.stalls.monotonic_s()
-        session = await self.inner.converse(endpoint, source, hello)
+        session = await self.inner.converse(endpoint, source, hello, follow_up)
         if session.fault is None or session.fault.kind is not Kind.TIMEOUT or not self.stalls.since(began_at_s):
             return session
         return replace(session, fault=ours(session.fault))

@@ -13,7 +13,8 @@ from scanner.model.assessment import Outcome, Status, Verdict
 from scanner.model.fault import Kind, Side, Stage
 from scanner.model.policy import StsMode
 from scanner.model.route import Validity
-from scanner.model.session import Hello, Oddity
+from scanner.model.session import Hello, Oddity, Role
+from scanner.model.target import TlsPolicy
 from scanner.schema import fields, session_fields
 from scanner.schema.fields import Field
 
@@ -31,6 +32,7 @@ PARTS: dict[str, tuple[Field, ...]] = {
     "finding": fields.FINDING,
     "cause": fields.CAUSE,
     "prediction": fields.PREDICTION,
+    "wait": fields.WAIT,
     "route": fields.ROUTE,
     "mx_record": fields.MX_RECORD,
     "host": fields.HOST,
@@ -45,6 +47,7 @@ PARTS: dict[str, tuple[Field, ...]] = {
     "tls": session_fields.TLS,
     "leaf": fields.LEAF,
     "times": session_fields.TIMES,
+    "canary": session_fields.CANARY,
     "certificate": fields.CERTIFICATE,
 }
 """Every part of the record, in the order of docs/record.md."""
@@ -65,6 +68,8 @@ WORDS: dict[str, list[str]] = {
     "mode": _values(StsMode),
     "hello": _values(Hello),
     "oddity": _values(Oddity),
+    "role": _values(Role),
+    "tls_policy": _values(TlsPolicy),
     "key_type": ["rsa", "ec", "ed25519", "ed448", "dsa"],
 }
 """Words known today, by set."""

@@ -74,6 +74,11 @@ ROW: tuple[Field, ...] = (
         "flag?",
         "our sources saw different things; null with fewer than two, or where not comparable",
     ),
+    (
+        "would_wait",
+        "flag?",
+        "mail under the list's TLS policy would wait or bounce; null where nobody asks or can tell",
+    ),
     ("tls_version_min", "text?", "lowest version agreed in any handshake of the row, as `TLSv1.2`; of `--deep` too"),
     ("tls_version_max", "text?", "highest version agreed in any handshake of the row"),
     ("mx_count", "int?", "MX records published; null where nothing was asked"),
@@ -81,18 +86,21 @@ ROW: tuple[Field, ...] = (
     ("provider", "text?", "registered domain of the first MX host"),
     ("truncated", "flag", "something was left out that cannot be restored; such a row must not be judged again"),
     ("first_finding", "text?", "type of the first finding"),
-    ("delivery", "delivery", "what happens to a message from the first of our sources, by sender model"),
+    ("delivery", "delivery", "what happens to a message from the first of our mail sources, by sender model"),
     *counted("findings", "finding", "named facts, most important first"),
     *counted("causes", "cause", "why STARTTLS is missing or differs by source, most likely first"),
     *counted("predictions", "prediction", "what every sender model would do, from every source"),
+    *counted("waits", "wait", "what the list's TLS policy makes of mail, from every source"),
     ("route", "route?", "where mail goes by DNS; null where nothing was asked"),
     ("policies", "policies?", "what is published beside the MX; null where nothing was asked"),
+    *counted("canaries", "canary", "what each source saw of servers known to offer STARTTLS, where some were named"),
     *counted("sessions", "session", "connections, in the order in which they were held"),
 )
 
 INPUT: tuple[Field, ...] = (
     ("raw", "text", "the cell as read"),
     *counted("columns", "column", "the other cells of the row"),
+    ("tls_policy", "word?:tls_policy", "what the list demands of mail to this partner; null where it does not say"),
     ("fault", "fault?", "why the cell is no domain"),
 )
 
@@ -133,6 +141,14 @@ PREDICTION: tuple[Field, ...] = (
     ("words", "text?", "what its administrator reads in the log"),
     ("certain", "flag", "false where `reason` decides"),
     ("reason", "text?", "what it depends on"),
+)
+
+WAIT: tuple[Field, ...] = (
+    ("source", "text?", "name of the source; null where DNS decided and nobody was asked"),
+    ("role", "word:role", "whether mail is sent from it"),
+    ("would_wait", "flag?", "the message waits or bounces; null where that cannot be told"),
+    ("outcome", "word:outcome", "what happens to the message"),
+    ("words", "text?", "what the administrator reads in the log"),
 )
 
 DELIVERY: tuple[Field, ...] = (

@@ -12,9 +12,11 @@ SESSION: tuple[Field, ...] = (
     ("server_name", "text?", "the name it was to be asked for: the TLSA base domain under DANE, else the MX host"),
     ("source", "text", "name of our source, as in findings and predictions"),
     ("source_address", "text?", "address of our source; null where the kernel chose"),
+    ("role", "word:role", "whether mail is sent from this source, or it only witnesses"),
     ("egress", "text?", "our address as the server saw it, where it told"),
     ("ehlo_name", "text?", "the name we gave"),
     ("hello", "word:hello", "what our ClientHello offered; `only_...` with `--deep`, and no verdict rests on it"),
+    ("follow_up", "int", "0, or the how manieth repetition, asked for where our sources disagreed"),
     ("stage", "word:stage", "last stage completed"),
     ("fault", "fault?", "what stopped it there, if anything did"),
     ("observed_at", "time", "when it was held"),
@@ -49,4 +51,12 @@ TIMES: tuple[Field, ...] = (
     ("handshake", "int?", "TLS"),
     ("ehlo_tls", "int?", "EHLO inside TLS"),
     ("done", "int?", "QUIT"),
+)
+
+CANARY: tuple[Field, ...] = (
+    ("source", "text", "name of our source"),
+    ("offered", "int", "canaries that offered it STARTTLS"),
+    ("missing", "int", "canaries that answered EHLO cleanly and did not"),
+    ("mangled", "int", "canaries whose keyword was overwritten"),
+    ("unseen", "int", "canaries that gave it no clean answer"),
 )

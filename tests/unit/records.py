@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from scanner.model.assessment import Assessment, Cause, Finding, Outcome, Prediction, Status, Verdict
+from scanner.model.assessment import Assessment, Cause, Finding, Outcome, Prediction, Status, Verdict, Wait
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.policy import MtaSts, PolicyFetch, StsMode, StsPolicy, TlsRpt
 from scanner.model.record import Evidence, Record
 from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, TlsaRecord, Validity
-from scanner.model.session import Handshake, Hello, Oddity, Reply, Session
-from scanner.model.target import Target
+from scanner.model.session import Canary, Handshake, Hello, Oddity, Reply, Role, Session
+from scanner.model.target import Target, TlsPolicy
 from scanner.protocols import certificate
 from tests.unit.stories import DERS, MODELS
 
@@ -39,7 +39,15 @@ faults = st.builds(
     letters,
     st.none() | st.integers(-(1 << 53) + 1, (1 << 53) - 1),
 )
-targets = st.builds(Target, integers, letters, letters, tuples(st.tuples(letters, letters)), st.none() | faults)
+targets = st.builds(
+    Target,
+    integers,
+    letters,
+    letters,
+    tuples(st.tuples(letters, letters)),
+    st.none() | faults,
+    st.none() | st.sampled_from(TlsPolicy),
+)
 
 
 def answers(records: st.SearchStrategy) -> st.SearchStrategy:
@@ -94,7 +102,9 @@ sessions = st.builds(
     source_address=letters,
     ehlo_name=letters,
     observed_at=instants,
+    role=st.sampled_from(Role),
     hello=st.sampled_from(Hello),
+    follow_up=integers,
     stage=st.sampled_from(Stage),
     egress=letters,
     greeting=replies,
@@ -111,6 +121,7 @@ sessions = st.builds(
     inherited=st.booleans(),
 )
 
+canaries = st.builds(Canary, letters, integers, integers, integers, integers)
 findings = st.builds(Finding, letters, letters, letters, letters, letters, letters)
 causes = st.builds(Cause, letters, st.integers(0, 100), tuples(letters))
 predictions = st.builds(
@@ -124,6 +135,7 @@ predictions = st.builds(
     st.booleans(),
     letters,
 )
+waits = st.builds(Wait, letters, st.sampled_from(Role), st.none() | st.booleans(), st.sampled_from(Outcome), letters)
 verdicts = st.sampled_from(Verdict)
 assessments = st.builds(
     Assessment,
@@ -137,6 +149,8 @@ assessments = st.builds(
     findings=tuples(findings),
     causes=tuples(causes),
     predictions=tuples(predictions),
+    would_wait=st.none() | st.booleans(),
+    waits=tuples(waits),
 )
 
 
@@ -144,5 +158,5 @@ assessments = st.builds(
 def records(draw: st.DrawFn) -> Record:
     """Any record at all; the route is that of the target."""
     target = draw(targets)
-    evidence = st.builds(Evidence, routes(target.domain), mta_sts, tls_rpt, tuples(sessions))
+    evidence = st.builds(Evidence, routes(target.domain), mta_sts, tls_rpt, tuples(sessions), tuples(canaries))
     return Record(draw(letters), target, draw(instants), draw(st.none() | evidence), draw(assessments))

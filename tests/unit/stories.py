@@ -8,13 +8,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from scanner.model.assessment import Assessment, Cause, Finding, Outcome, Prediction, Status, Verdict
+from scanner.model.assessment import Assessment, Cause, Finding, Outcome, Prediction, Status, Verdict, Wait
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.policy import MtaSts, PolicyFetch, StsMode, StsPolicy, TlsRpt
 from scanner.model.record import Evidence, Record
 from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, TlsaRecord, Validity
-from scanner.model.session import Handshake, Hello, Oddity, Reply, Session
-from scanner.model.target import Target
+from scanner.model.session import Canary, Handshake, Hello, Oddity, Reply, Role, Session
+from scanner.model.target import Target, TlsPolicy
 from scanner.protocols import certificate
 
 AT = datetime(2026, 11, 24, 12, 30, 15, 250_000, UTC)
@@ -138,7 +138,7 @@ TYPICAL = Record(
 
 SIGNED = Record(
     "0193a5f0-0000-7000-8000-000000000001",
-    Target(2, "signed.test", "signed.test"),
+    Target(2, "signed.test", "signed.test", policy=TlsPolicy.MUST_TLS),
     AT,
     Evidence(
         Route(
@@ -187,6 +187,8 @@ SIGNED = Record(
             session(
                 endpoint=Endpoint("mx.signed.test", "2001:db8::2", 25, "mx.signed.test"),
                 source="witness",
+                role=Role.WITNESS,
+                follow_up=1,
                 source_address="2001:db8:1::1",
                 hello=Hello.WIDE,
                 greeting=reply(b"220-\x1b]0;pwn\x07 caf\xe9", "220 Grüße \u202e".encode()),
@@ -197,6 +199,7 @@ SIGNED = Record(
                 inherited=True,
             ),
         ),
+        (Canary("mail", offered=2, unseen=1), Canary("witness", mangled=3)),
     ),
     Assessment(
         status=Status.OK,
@@ -211,6 +214,11 @@ SIGNED = Record(
         predictions=(
             *predicted(Outcome.DEFER),
             Prediction("strict-rfc", "mail", Outcome.BOUNCE, "RFC 7672 s2.2", "4.7.5", certain=False, reason="time"),
+        ),
+        would_wait=True,
+        waits=(
+            Wait("mail", Role.MAIL, would_wait=True, outcome=Outcome.DEFER, words="Cannot start TLS"),
+            Wait("witness", Role.WITNESS, would_wait=None, outcome=Outcome.UNKNOWN),
         ),
     ),
 )

@@ -13,7 +13,7 @@ from scanner.model.policy import PolicyFetch
 from scanner.model.record import Evidence, Record
 from scanner.model.route import Answer, Endpoint, MxRecord, TlsaRecord, Validity
 from scanner.model.session import Handshake, Hello, Reply, Session, Source
-from scanner.model.target import Target
+from scanner.model.target import Target, TlsPolicy
 from scanner.protocols.exclusions import NONE, Exclusions, read
 from scanner.settings import Settings, SourceUse
 from scanner.survey import Tools, survey
@@ -64,7 +64,7 @@ class Peer:
     asked: list[tuple[str, str, Hello]] = field(default_factory=list)
     deep_faults: dict[Hello, Fault] = field(default_factory=dict)
 
-    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         self.asked.append((endpoint.address, source.name, hello))
         fault = self.deep_faults.get(hello, REFUSED) if hello.is_deep else self.fault
         return Session(
@@ -91,7 +91,7 @@ class PolicyHost:
         return PolicyFetch(status=200, body=b"version: STSv1\nmode: enforce\nmx: mx.test\nmax_age: 1\n")
 
 
-def judge(evidence: Evidence, at: datetime) -> Assessment:
+def judge(evidence: Evidence, at: datetime, policy: TlsPolicy | None) -> Assessment:
     """Judge nothing; the judgement has tests of its own."""
     return Assessment(status=Status.OK if at == AT and evidence.sessions else Status.INCONCLUSIVE)
 

@@ -29,7 +29,7 @@ class Peer:
     began: list[tuple[float, Endpoint]] = field(default_factory=list)
     breaks: bool = False
 
-    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         self.began.append((self.time.now_s - 1000.0, endpoint))
         await self.time.sleep(1)
         if self.breaks:

@@ -31,7 +31,7 @@ class Peer:
     gate: anyio.Event = field(default_factory=anyio.Event)
     breaks: int = 0
 
-    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         self.asked.append(endpoint)
         await self.gate.wait()
         if self.breaks:

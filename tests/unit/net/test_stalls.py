@@ -35,7 +35,7 @@ class Pretended:
             self.stalls.tick()
         self.now_s += self.ticks_s[-1]
 
-    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello) -> Session:
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         self.pass_time()
         at = datetime(2026, 11, 24, tzinfo=UTC)
         seen = Session(endpoint=endpoint, source=source.name, source_address="", ehlo_name="c.test", observed_at=at)
