@@ -11,7 +11,7 @@ from scanner.assess.case import Case, View, has_no_address, is_bogus, once, rece
 from scanner.assess.findings import found
 from scanner.assess.folding import fold
 from scanner.assess.names import matches, presented
-from scanner.assess.webpki import Problem, chain_of, date_problems, trust_problems
+from scanner.assess.webpki import Problem, chain_of, date_problems, trust_problems, use_problems
 from scanner.model.assessment import Finding, Verdict
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Kind
@@ -172,7 +172,9 @@ def _ee(record: TlsaRecord, chain: tuple[Certificate, ...]) -> tuple[Problem, ..
 
 
 def _ta(case: Case, host: MxHost, record: TlsaRecord, chain: tuple[Certificate, ...]) -> tuple[Problem, ...]:
-    """RFC 7672 s3.1.2: a chain to the anchor that the server sent, or that the record holds whole; names and dates."""
+    """RFC 7672 s3.1.2: a chain to the anchor that the server sent, or that the record holds whole; dates, purpose and
+    names as anywhere else.
+    """
     anchor = next((it for it in chain[1:] if tlsa.matches(record, it)), None)
     if anchor is None and (record.selector, record.matching_type) == (0, 0):
         anchor = certificate.read(record.association)
@@ -181,6 +183,7 @@ def _ta(case: Case, host: MxHost, record: TlsaRecord, chain: tuple[Certificate, 
     return (
         *trust_problems(case.verifier.anchored(anchor, chain, case.at)),
         *date_problems(case, chain[0]),
+        *use_problems(chain),
         *_ta_names(case, host, chain[0]),
     )
 

@@ -24,6 +24,8 @@ from scanner.model.certificate import Certificate
 
 CHAINS_REMEMBERED = 10_000
 NO_FLAGS = 0
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME, which pyOpenSSL has no name for."""
 SECOND = timedelta(seconds=1)
 
 
@@ -117,10 +119,26 @@ def inside(leaf: Certificate, at: datetime) -> datetime:
 
 
 def _anchored(anchor: Certificate, chain: tuple[Certificate, ...], moment: datetime) -> ChainFault | None:
+    """Dates are asked apart: an anchor that DNS vouches for has none (RFC 5280 section 6.1.1), unless it signs itself,
+    where OpenSSL asks all the same, and so do the senders that use it.
+    """
     loaded = _load(anchor.der)
     if loaded is None:
         return UNREADABLE
-    return verify(store((loaded,), crypto.X509StoreFlags.PARTIAL_CHAIN, moment), chain)
+    found = path(store((loaded,), crypto.X509StoreFlags.PARTIAL_CHAIN | NO_CHECK_TIME, moment), chain)
+    if isinstance(found, ChainFault):
+        return found
+    known = {it.sha256: it for it in (*chain, anchor)}
+    dated = [known[digest] for digest in (found if anchor.self_issued else found[:-1]) if digest in known]
+    return next((fault for depth, it in enumerate(dated) if depth and (fault := _dated(it, depth, moment))), None)
+
+
+def _dated(certificate: Certificate, depth: int, moment: datetime) -> ChainFault | None:
+    if certificate.not_after_at is not None and moment > certificate.not_after_at:
+        return ChainFault(EXPIRED, depth, "certificate has expired")
+    if certificate.not_before_at is not None and moment < certificate.not_before_at:
+        return ChainFault(NOT_YET_VALID, depth, "certificate is not yet valid")
+    return None
 
 
 def store(anchors: Iterable[crypto.X509], flags: int, moment: datetime) -> crypto.X509Store:
@@ -135,15 +153,22 @@ def store(anchors: Iterable[crypto.X509], flags: int, moment: datetime) -> crypt
 
 def verify(anchors: crypto.X509Store, chain: tuple[Certificate, ...]) -> ChainFault | None:
     """One verification, some 200 microseconds. Certificates above the leaf that cannot be read are left out."""
+    found = path(anchors, chain)
+    return found if isinstance(found, ChainFault) else None
+
+
+def path(anchors: crypto.X509Store, chain: tuple[Certificate, ...]) -> tuple[str, ...] | ChainFault:
+    """Find the way from the leaf to an anchor, as SHA-256 of each certificate; or why there is none."""
     leaf, *others = [_load(certificate.der) for certificate in chain]
     if leaf is None:
         return UNREADABLE
+    context = crypto.X509StoreContext(anchors, leaf, [it for it in others if it is not None])
     try:
-        crypto.X509StoreContext(anchors, leaf, [it for it in others if it is not None]).verify_certificate()
+        found = context.get_verified_chain()
     except crypto.X509StoreContextError as error:
         code, depth, text = error.errors
         return ChainFault(code, depth, text)
-    return None
+    return tuple(it.digest("sha256").decode().replace(":", "").lower() for it in found)
 
 
 def _load(der: bytes) -> crypto.X509 | None:
