@@ -8,7 +8,7 @@ from tests.servers import dns as dns_servers
 from tests.servers import exim as exim_server
 from tests.servers import opensmtpd as opensmtpd_server
 from tests.servers import postfix as postfix_server
-from tests.servers import scanning, sender, world
+from tests.servers import scanning, sender, sts, world
 from tests.servers import sendmail as sendmail_server
 from tests.servers.exim import Exim
 from tests.servers.lab import Lab, is_inside, make_lab
@@ -25,7 +25,7 @@ def lab() -> Lab:
     """Certificates, and a folder that every server may read."""
     if not is_inside():
         pytest.skip("needs namespaces of its own: tests/servers/run makes them")
-    return make_lab(world.HOSTS)
+    return make_lab((*world.HOSTS, *sts.HOSTS))
 
 
 @pytest.fixture(scope="session")

@@ -14,14 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scanner.model.assessment import Outcome
+from tests.servers import sts
 from tests.servers.lab import POLL_S, Lab, run
 from tests.servers.world import EHLO_NAME, SOURCES
 
 LEVELS = ("may", "encrypt", "verify", "secure", "dane", "dane-only")
+OPTIONS = {level: f"-o smtp_tls_security_level={level}" for level in LEVELS} | {
+    "sts": "-o smtp_tls_security_level=may -o smtp_tls_policy_maps=texthash:{home}/policies"
+}
+"""What makes each level; `sts` is told of policies as by a plugin."""
 SUBMISSION = ("127.0.0.1", 2525)
 LONGEST_S = 90.0
 PROCESSES = 3
-"""For each transport: a slow receiver must not hold up the others, and 36 transports must not crowd the machine."""
+"""For each transport: a slow receiver must not hold up the others, and 42 transports must not crowd the machine."""
 SERVICES = """\
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -98,9 +103,10 @@ class Sender:
     configuration: Path
     log: Path
 
-    def send(self, domains: Iterable[str]) -> dict[tuple[str, str, str], Fate]:
+    def send(self, domains: Iterable[str], levels: Iterable[str] = LEVELS) -> dict[tuple[str, str, str], Fate]:
         """Send one message for each domain, level and source, and wait until the fate of each is known."""
-        recipients = {domain: [f"{local}@{domain}" for local in transports()] for domain in domains}
+        locals_ = [name for name, (level, _) in transports().items() if level in levels]
+        recipients = {domain: [f"{local}@{domain}" for local in locals_] for domain in domains}
         for each in recipients.values():
             with smtplib.SMTP(*SUBMISSION, timeout=20) as client:
                 refused = client.sendmail("", each, b"Subject: lab\r\n\r\nlab\r\n")
@@ -120,7 +126,7 @@ class Sender:
 
 def transports() -> dict[str, tuple[str, str]]:
     """Level and source address of every transport, by its name."""
-    return {f"{level}-{source.rsplit('.')[-1]}": (level, source) for level in LEVELS for source in SOURCES}
+    return {f"{level}-{source.rsplit('.')[-1]}": (level, source) for level in OPTIONS for source in SOURCES}
 
 
 def fates(log: str) -> dict[str, Fate]:
@@ -152,9 +158,10 @@ def sending(lab: Lab) -> Iterator[Sender]:
     for name, owner in (("spool", "root"), ("data", "postfix"), ("log", "root"), ("etc", "root")):
         lab.folder(f"sender/{name}", owner)
     (home / "transport").write_text("".join(f"/^{name}@/ {name}:\n" for name in transports()))
+    (home / "policies").write_text("".join(each.told_to_postfix for each in sts.DOMAINS))
     (home / "etc/main.cf").write_text(CONFIGURATION.format(home=home, ehlo_name=EHLO_NAME, anchors=lab.pairs.anchors))
     clients = [
-        f"{name} unix - - n - {PROCESSES} smtp -o smtp_tls_security_level={level} -o smtp_bind_address={source}"
+        f"{name} unix - - n - {PROCESSES} smtp {OPTIONS[level].format(home=home)} -o smtp_bind_address={source}"
         f" -o syslog_name=postfix/{name}\n"
         for name, (level, source) in transports().items()
     ]

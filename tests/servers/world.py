@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scanner.model.assessment import Assessment, Status, Verdict
-from tests.servers import dns, exim, opensmtpd, postfix, sendmail
+from tests.servers import dns, exim, opensmtpd, postfix, sendmail, sts
 from tests.servers.certificates import Pairs
 from tests.servers.lab import (
     BLOCKED_FROM,
@@ -251,7 +251,7 @@ def records(lab: Lab) -> str:
 
 def zones() -> tuple[dns.Zone, ...]:
     """The zones below `test.`, and the one of reverse names."""
-    return (INSECURE, BOGUS, TLSA_BOGUS, REVERSE)
+    return (INSECURE, BOGUS, TLSA_BOGUS, REVERSE, sts.zone())
 
 
 @contextlib.contextmanager
