@@ -34,10 +34,10 @@ def once(ask: Callable[[W, *About], T]) -> Callable[[W, *About], T]:
     @wraps(ask)
     def asked(where: W, *about: *About) -> T:
         key = (ask, *map(id, about))
-        found = where.known.get(key)
-        if found is None:
-            found = where.known[key] = (ask(where, *about), about)
-        answer: T = found[0]
+        known = where.known
+        if key not in known:
+            known[key] = (ask(where, *about), about)
+        answer: T = known[key][0]
         return answer
 
     return asked
@@ -45,12 +45,16 @@ def once(ask: Callable[[W, *About], T]) -> Callable[[W, *About], T]:
 
 @dataclass(frozen=True)  # no slots: they leave no room for what is found out once
 class View:
-    """One address of one MX host as one of our sources saw it, in one session or more; usual ones first."""
+    """One address of one MX host as one of our sources saw it, in one session or more; usual ones first.
+
+    `is_distorted`: our own egress is known to lose STARTTLS from this source, so what it misses proves nothing.
+    """
 
     mx: str
     address: str
     source: str
     sessions: tuple[Session, ...]
+    is_distorted: bool = False
     known: Known = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -60,8 +64,9 @@ class View:
 
     @cached_property
     def decisive(self) -> Session:
-        """The session that says most."""
-        return self.encrypted or self.sessions[0]
+        """The session that says most: TLS, else a dialogue without a fault, else the first."""
+        whole = (session for session in self.sessions if session.fault is None)
+        return self.encrypted or next(whole, self.sessions[0])
 
     @property
     def was_refused(self) -> bool:
@@ -123,22 +128,25 @@ def in_reach(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
     return tuple(each for each in sessions if not (out_of_reach(each) and each.endpoint.mx in reached))
 
 
-def views(sessions: tuple[Session, ...]) -> tuple[View, ...]:
-    """Sort sessions by host, address and source; repetitions count once, and what no sender does not at all."""
+def views(sessions: tuple[Session, ...], distorted: frozenset[str] = frozenset()) -> tuple[View, ...]:
+    """Sort sessions by host, address and source; repetitions count once, and what no sender does not at all.
+
+    `distorted` are sources whose way out is known to lose STARTTLS (sources.py).
+    """
     groups: dict[tuple[str, str, str], list[Session]] = {}
     for session in sessions:
         if not session.hello.is_deep:
             key = (session.endpoint.mx, session.endpoint.address, session.source)
             groups.setdefault(key, []).append(session)
-    return tuple(View(*key, _in_order(groups[key])) for key in sorted(groups))
+    return tuple(View(*key, _in_order(groups[key]), key[2] in distorted) for key in sorted(groups))
 
 
 def _in_order(sessions: list[Session]) -> tuple[Session, ...]:
     return tuple(sessions) if len(sessions) == 1 else tuple(sorted(dict.fromkeys(sessions), key=_usual_first))
 
 
-def _usual_first(session: Session) -> tuple[bool, datetime]:
-    return session.hello is Hello.WIDE, session.observed_at
+def _usual_first(session: Session) -> tuple[bool, datetime, int]:
+    return session.hello is Hello.WIDE, session.observed_at, session.follow_up
 
 
 def routing_fault(route: Route) -> Fault | None:

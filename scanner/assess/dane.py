@@ -115,11 +115,16 @@ def standing_of(_case: Case, host: MxHost) -> Standing:
 @once
 def problems(case: Case, host: MxHost, view: View) -> tuple[Problem, ...]:
     """Why no TLSA record accepts the chain; nothing where one does. RFC 7671 s9: only the strongest digests count."""
+    return problems_with(case, host, view, tlsa.strongest(host.tlsa.records))
+
+
+def problems_with(case: Case, host: MxHost, view: View, records: tuple[TlsaRecord, ...]) -> tuple[Problem, ...]:
+    """Why none of these records accepts the chain; nothing where one does."""
     chain = chain_of(view)
     if not chain:
         return (Problem("anonymous-tls", ""),)
     best: tuple[Problem, ...] | None = None
-    for record in tlsa.strongest(host.tlsa.records):
+    for record in records:
         told = _ee(record, chain) if record.usage == EE else _ta(case, host, record, chain)
         if not told:
             return ()

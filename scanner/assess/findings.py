@@ -48,11 +48,24 @@ FINDING_TYPES = {
         "RFC 6890 2.2", "The MX host's address is not globally reachable unicast: it was not contacted."
     ),
     # TLS is missing, or depends on who asks
+    "own-egress": FindingType(
+        "docs/guarantees.md", "Our own way out loses STARTTLS at every server: what this source misses proves nothing."
+    ),
+    "same-egress": FindingType(
+        "docs/guarantees.md", "Two of our sources reach the server from one address: to compare them says nothing."
+    ),
+    "selective-starttls-under-dane": FindingType(
+        "RFC 7672 9.2",
+        "STARTTLS is hidden from one of our addresses beside TLSA records that demand it: its mail waits.",
+    ),
     "source-dependent": FindingType(
         "RFC 7672 9.2", "STARTTLS is there for one of our addresses and not for another, at the same server."
     ),
     "flapping": FindingType(
         "RFC 3207 4", "The same server gave one of our addresses different answers about STARTTLS."
+    ),
+    "blocked-for-source": FindingType(
+        "RFC 5321 3.1", "The server turns away one of our addresses and talks to another: a block, not missing TLS."
     ),
     "starttls-mangled": FindingType(
         "RFC 3207 6", "The keyword is overwritten in the EHLO reply, as middleboxes do: senders see no STARTTLS."

@@ -9,32 +9,38 @@ Touches: nothing. Source: docs/verdicts.md.
 from collections.abc import Iterator
 from datetime import datetime
 
-from scanner.assess import dane, delivery, hygiene, mta_sts, partners, starttls, status, tls_rpt, webpki
+from scanner.assess import dane, hygiene, mta_sts, partners, sources, starttls, status, tls_rpt, webpki
 from scanner.assess.case import Case, has_no_address, in_reach, is_bogus, receives_no_mail, routing_fault, views
-from scanner.assess.delivery import is_address
+from scanner.assess.causes.table import causes
 from scanner.assess.findings import found, weighed
+from scanner.assess.senders.delivery import ALL_MODELS, Predictor
+from scanner.assess.senders.hosts import is_address
 from scanner.assess.trust import Trust, Verifier
-from scanner.model.assessment import Assessment, Finding
+from scanner.model.assessment import Assessment, Finding, Prediction
 from scanner.model.fault import Kind
 from scanner.model.record import Evidence
 from scanner.model.target import TlsPolicy
 
 
 class Judge:
-    """The judge of one run: `Judge(trust)(evidence, at)`.
+    """The judge of one run: `Judge(trust)(evidence, at)`. It predicts what these sender models do, and no others.
 
-    It remembers verified chains, which changes the cost and nothing else.
+    It remembers verified chains, which changes the cost and nothing else. Raises KeyError for an unknown model.
     """
 
-    def __init__(self, trust: Trust) -> None:
+    def __init__(self, trust: Trust, models: tuple[str, ...] = ALL_MODELS) -> None:
         self.verifier = Verifier(trust)
+        self._predictor = Predictor(models)
+        self._missing = {policy: name for policy, name in partners.MODEL_OF.items() if name not in models}
 
     def __call__(self, evidence: Evidence, at: datetime, policy: TlsPolicy | None = None) -> Assessment:
         """Judge one domain at a moment (UTC), and what `policy` makes of mail to it."""
-        case = Case(evidence, views(in_reach(evidence.sessions)), self.verifier, at)
+        case = Case(evidence, views(in_reach(evidence.sessions), sources.distorted(evidence)), self.verifier, at)
         offered = starttls.axis(case)
-        predictions = delivery.predict(case)
-        waits = partners.waits(policy, predictions, case)
+        predictions = self._predictor(case)
+        waits = partners.waits(
+            policy, predictions if policy not in self._missing else self._demanded(case, policy), case
+        )
         return Assessment(
             status=status.status(case, offered),
             starttls=offered,
@@ -42,12 +48,17 @@ class Judge:
             dane=dane.axis(case),
             mta_sts=mta_sts.axis(case),
             tls_rpt=tls_rpt.axis(case),
-            differs_by_source=starttls.differs(case),
+            differs_by_source=sources.differs(case),
             findings=weighed(_findings(case)),
+            causes=causes(case),
             predictions=predictions,
             would_wait=partners.would_wait(waits),
             waits=waits,
         )
+
+    def _demanded(self, case: Case, policy: TlsPolicy) -> tuple[Prediction, ...]:
+        """Predict for the model of a policy that was not asked for by itself."""
+        return Predictor((self._missing[policy],))(case)
 
 
 def judge(trust: Trust, evidence: Evidence, at: datetime) -> Assessment:
@@ -57,7 +68,7 @@ def judge(trust: Trust, evidence: Evidence, at: datetime) -> Assessment:
 
 def _findings(case: Case) -> Iterator[Finding]:
     yield from _of_route(case)
-    for rules in (starttls, webpki, dane, mta_sts, tls_rpt, hygiene):
+    for rules in (starttls, sources, webpki, dane, mta_sts, tls_rpt, hygiene):
         yield from rules.findings(case)
 
 

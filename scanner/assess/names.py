@@ -15,13 +15,15 @@ DNS_ID_LETTERS = 255
 
 def matches(pattern: str, host: str) -> bool:
     """Compare one presented name with one host name, without regard to case (RFC 9525 section 6.3)."""
-    if len(pattern) > DNS_ID_LETTERS or not DNS_ID.fullmatch(pattern):
-        return False
-    pattern, host = pattern.lower(), host.lower().rstrip(".")
-    if not pattern.startswith("*."):
-        return pattern == host
-    label, _, parent = host.partition(".")
-    return bool(label) and pattern == f"*.{parent}"
+    presented_name, host = pattern.lower(), host.lower().rstrip(".")
+    if presented_name.startswith("*."):
+        label, _, parent = host.partition(".")
+        is_same = bool(label) and presented_name == f"*.{parent}"
+    else:
+        is_same = presented_name == host
+    return (
+        is_same and len(pattern) <= DNS_ID_LETTERS and DNS_ID.fullmatch(pattern) is not None
+    )  # the dearest comes last
 
 
 def certified(leaf: Certificate, host: str) -> bool | None:

@@ -3,7 +3,7 @@
 Each policy is one of the sender models: what must hold there, must hold for the partner. Waiting and bouncing are one
 answer, because either way the message is not where it should be.
 
-Touches: nothing. Source: docs/verdicts.md (partner policy).
+Touches: nothing. Source: docs/record.md (partner policy).
 """
 
 from scanner.assess.case import Case

@@ -58,15 +58,50 @@ def unseen(case: Case) -> Iterator[MxHost]:
 
 @once
 def of_view(view: View) -> Verdict:
-    """One address from one source. A second, wider ClientHello may cure the first; two cut handshakes are a refusal."""
-    seen = {of_session(session) for session in view.sessions}
+    """One address from one source. What our own egress loses is not missing there: our fault is never the peer's."""
+    return Verdict.UNKNOWN if is_lost_by_us(view) else _of_visits(view)
+
+
+def is_lost_by_us(view: View) -> bool:
+    """Whether something is missing or broken where our own egress is known to lose STARTTLS."""
+    return view.is_distorted and _of_visits(view) in CONCLUDED - {Verdict.PASS}
+
+
+def _of_visits(view: View) -> Verdict:
+    """Fold the visits. A repetition that saw nothing takes nothing back from one that saw clearly."""
+    if len(view.sessions) == 1:
+        return of_session(view.sessions[0])
+    seen = {of_visit(sessions) for sessions in visits(view)}
     if Verdict.PASS in seen:
         return Verdict.PARTIAL if is_flapping(view) else Verdict.PASS
-    if cut_in_handshake(view.sessions) == {Hello.USUAL, Hello.WIDE}:
+    if Verdict.FAIL in seen:
+        return Verdict.FAIL
+    return Verdict.ABSENT if Verdict.ABSENT in seen else Verdict.UNKNOWN
+
+
+def visits(view: View) -> tuple[tuple[Session, ...], ...]:
+    """Sort the sessions of a view by repetition, the usual visit first."""
+    found: dict[int, list[Session]] = {}
+    for session in view.sessions:
+        found.setdefault(session.follow_up, []).append(session)
+    return tuple(tuple(found[number]) for number in sorted(found))
+
+
+def of_visit(sessions: tuple[Session, ...]) -> Verdict:
+    """One visit. A second, wider ClientHello may cure the first; two cut handshakes are a refusal."""
+    seen = {of_session(session) for session in sessions}
+    if Verdict.PASS in seen:
+        return Verdict.PASS
+    if cut_in_handshake(sessions) == {Hello.USUAL, Hello.WIDE}:
         return Verdict.FAIL
     if Verdict.UNKNOWN in seen:
         return Verdict.UNKNOWN
     return Verdict.FAIL if Verdict.FAIL in seen else Verdict.ABSENT
+
+
+def clean_visits(view: View) -> int:
+    """How often it was visited with a clear answer: "no STARTTLS" is final after two."""
+    return sum(of_visit(sessions) in CONCLUDED for sessions in visits(view))
 
 
 def of_session(session: Session) -> Verdict:
@@ -113,30 +148,10 @@ def cut_in_handshake(sessions: Iterable[Session]) -> set[Hello]:
     }
 
 
-def differs(case: Case) -> bool | None:
-    """Whether clean sessions from two sources say yes and no about one endpoint; None where nobody could compare."""
-    compared = [set(by_source.values()) for by_source in _by_endpoint(case.views).values() if len(by_source) > 1]
-    return any(len(answers) > 1 for answers in compared) if compared else None
-
-
 def findings(case: Case) -> Iterator[Finding]:
-    """Everything there is to say about STARTTLS."""
+    """Everything there is to say about STARTTLS at one address from one source."""
     for view in case.views:
-        yield from _of_view(view)
-    for (mx, address), by_source in _by_endpoint(case.views).items():
-        if len(set(by_source.values())) > 1:
-            told = ", ".join(f"{source}: {'yes' if answer else 'no'}" for source, answer in sorted(by_source.items()))
-            yield View(mx, address, "", ()).finding("source-dependent", told)
-
-
-def _by_endpoint(views: tuple[View, ...]) -> dict[tuple[str, str], dict[str, bool]]:
-    """Whether TLS works, by endpoint and source, where that was concluded. One view has nobody to differ from."""
-    found: dict[tuple[str, str], dict[str, bool]] = {}
-    for view in views if len(views) > 1 else ():
-        verdict = of_view(view)
-        if verdict in {Verdict.PASS, Verdict.ABSENT, Verdict.FAIL}:
-            found.setdefault((view.mx, view.address), {})[view.source] = verdict is Verdict.PASS
-    return found
+        yield from () if is_lost_by_us(view) else _of_view(view)
 
 
 def _of_view(view: View) -> Iterator[Finding]:
@@ -145,9 +160,10 @@ def _of_view(view: View) -> Iterator[Finding]:
     if is_flapping(view):
         yield view.finding("flapping")
     if verdict is Verdict.ABSENT:
-        yield from _missing(view, session)
+        yield from _missing(view, next(it for it in view.sessions if of_session(it) is verdict))
     elif verdict is Verdict.FAIL:
-        yield _broken(view, next(it for it in view.sessions if it.fault is not None))
+        faulty = [it for it in view.sessions if it.fault is not None]
+        yield _broken(view, next((it for it in faulty if of_session(it) is verdict), faulty[0]))
     elif verdict is Verdict.UNKNOWN:
         yield _unclear(view, next((it for it in view.sessions if of_session(it) is Verdict.UNKNOWN), session))
     if session.hello is Hello.WIDE and verdict is Verdict.PASS and session.handshake is not None:
@@ -183,11 +199,11 @@ def _broken(view: View, session: Session) -> Finding:
     """Say how an offer was not kept."""
     fault = session.fault
     if fault is None or fault.stage is Stage.STARTTLS:
-        return view.finding("starttls-refused", _words(fault))
+        return view.finding("starttls-refused", words(fault))
     is_late = fault.stage is Stage.EHLO_TLS and fault.code in NO_CERTIFICATE_ALERTS
     if is_late or fault.code == 116:  # RFC 8446 s6.2: certificate_required
-        return view.finding("client-certificate-demanded", _words(fault))
-    return view.finding("tls-handshake-failed", _words(fault))
+        return view.finding("client-certificate-demanded", words(fault))
+    return view.finding("tls-handshake-failed", words(fault))
 
 
 UNCLEAR = {
@@ -214,13 +230,13 @@ def _unclear(view: View, session: Session) -> Finding:
     if fault is None:
         return view.finding("session-unclear")
     if fault.kind is Kind.PARKED or fault.side is not Side.REMOTE:
-        return view.finding("not-looked-at", _words(fault))
+        return view.finding("not-looked-at", words(fault))
     if fault.stage is Stage.EHLO_TLS and fault.kind is Kind.REPLY_421 and "certificate" in fault.detail.lower():
-        return view.finding("client-certificate-demanded", _words(fault))
-    return view.finding(UNCLEAR.get((fault.stage, fault.kind), "session-unclear"), _words(fault))
+        return view.finding("client-certificate-demanded", words(fault))
+    return view.finding(UNCLEAR.get((fault.stage, fault.kind), "session-unclear"), words(fault))
 
 
-def _words(fault: Fault | None) -> str:
+def words(fault: Fault | None) -> str:
     """Stage, kind, code and detail on one line."""
     if fault is None:
         return ""

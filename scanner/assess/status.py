@@ -34,4 +34,5 @@ def _reasons(case: Case) -> Iterator[Status]:
         yield from map(status_of, faults or (None,))
     for view in case.views:
         if starttls.of_view(view) is Verdict.UNKNOWN:
+            yield from (Status.INCONCLUSIVE,) if starttls.is_lost_by_us(view) else ()
             yield from (status_of(it.fault) for it in view.sessions if starttls.of_session(it) is Verdict.UNKNOWN)

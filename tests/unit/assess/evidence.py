@@ -22,11 +22,12 @@ from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.policy import MtaSts, PolicyFetch, StsMode, StsPolicy, TlsRpt
 from scanner.model.record import Evidence
 from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, TlsaRecord, Validity
-from scanner.model.session import Handshake, Hello, Oddity, Reply, Session
+from scanner.model.session import Handshake, Hello, Oddity, Reply, Role, Session
 from scanner.protocols import certificate
 
 AT = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
+MINUTE = datetime.timedelta(minutes=1)
 DOMAIN, MX, ADDRESS = "example.test", "mx.example.test", "192.0.2.1"
 NODATA = Fault(Stage.RESOLVE, Kind.NODATA)
 NXDOMAIN = Fault(Stage.RESOLVE, Kind.NXDOMAIN)
@@ -136,6 +137,12 @@ def reply(code: int, *lines: str) -> Reply:
     texts = ["mx.example.test", *lines]
     last = len(texts) - 1
     return Reply(code, tuple(f"{code}{' ' if at == last else '-'}{text}".encode() for at, text in enumerate(texts)))
+
+
+def spoken(*lines: str) -> Reply:
+    """A reply of these lines, codes included; cut short where the last one has none."""
+    code = lines[-1][:4] if lines else ""
+    return Reply(int(code[:3]) if code[3:] in {"", " "} and code[:3].isdigit() else 0, tuple(map(str.encode, lines)))
 
 
 GREETING = reply(220)
@@ -282,6 +289,21 @@ def tlsa_of(party: str, usage: int = 3, selector: int = 1, matching_type: int = 
 def secured(*records: TlsaRecord, mx_status: Validity = Validity.SECURE, **facts: Any) -> Route:
     """A route with TLSA records in a signed zone."""
     return route(host(tlsa=records, status=Validity.SECURE, **facts), status=mx_status)
+
+
+WITNESS = "203.0.113.20"
+"""In another network than the usual source."""
+
+
+def witnessed(made: Session, **facts: Any) -> Session:
+    """The same session, held from the other source."""
+    return replace(made, **{"source": "witness", "source_address": WITNESS, "role": Role.WITNESS, **facts})
+
+
+def again(*sessions: Session) -> tuple[Session, ...]:
+    """These sessions, and each of them once more a minute later, in the opposite order."""
+    later = [replace(it, follow_up=it.follow_up + 1, observed_at=it.observed_at + MINUTE) for it in sessions]
+    return (*sessions, *later[::-1])
 
 
 def wide(made: Session) -> Session:

@@ -92,7 +92,8 @@ def row(letters: str) -> dict[str, Outcome]:
     ],
 )
 def test_the_connection_stage(session: Session, letters: str) -> None:
-    assert outcomes(judged(session)) == row(letters)
+    made = outcomes(judged(session))
+    assert {model: made[model] for model in MODELS} == row(letters)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ NOT_FOUND = "Host or domain name not found. Name service error for name={} type=
 )
 def test_what_dns_did_is_told_in_the_words_of_the_last_question(way: Route, words: str) -> None:
     for made in judged(way=way).predictions:
-        assert made.words == words
+        assert made.model not in MODELS or made.words == words
 
 
 def test_a_malformed_mx_host_is_passed_over_beside_others() -> None:
@@ -272,7 +273,7 @@ LOOPBACK = host("localhost", 10, ("127.0.0.1",))
 )
 def test_the_dns_stage(way: Route, letter: str, dsn: str) -> None:
     for made in judged(way=way).predictions:
-        assert (made.outcome, made.dsn) == (LETTERS[letter], dsn)
+        assert made.model not in MODELS or (made.outcome, made.dsn) == (LETTERS[letter], dsn)
 
 
 SECOND = {"mx": "mx2.example.test", "address": "192.0.2.2"}

@@ -8,11 +8,11 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.assess import delivery, levels, wire
+from scanner.assess.causes import table as causing
 from scanner.assess.findings import FINDING_TYPES, found, weighed
 from scanner.assess.folding import better
 from scanner.assess.judgement import judge
-from scanner.assess.rules import RULES
+from scanner.assess.senders.rules import RULES
 from scanner.assess.trust import trust
 from scanner.model.assessment import Assessment, Status, Verdict
 from scanner.model.fault import Kind, Side, Stage
@@ -107,22 +107,25 @@ def test_findings_are_told_once_whatever_their_order() -> None:
 ROWS = [
     *(f"| `{name}` | {sentence} |" for name, sentence in RULES.items()),
     *(f"| `{name}` | {kind.rule} | {kind.sentence} |" for name, kind in FINDING_TYPES.items()),
+    *(f"| `{name}` | {rule.sentence} |" for name, rule in causing.RULES.items()),
 ]
 
 
-def test_both_tables_stand_on_the_page_word_for_word_and_in_order() -> None:
+def test_all_tables_stand_on_the_page_word_for_word_and_in_order() -> None:
     page = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8").splitlines()
     assert [line for line in page if line.startswith("| `")] == ROWS
 
 
 def test_every_rule_that_is_cited_is_explained_and_every_explained_rule_is_cited() -> None:
-    sources = [Path(module.__file__ or "").read_text() for module in (delivery, levels, wire)]
+    sources = [path.read_text() for path in (ROOT / "scanner" / "assess").rglob("*.py") if path.stem != "rules"]
     cited = set(re.findall(r'"(2\.\d-[a-z0-9-]+|unseen)"', "\n".join(sources)))
     assert cited == set(RULES)
 
 
 def test_every_type_of_finding_is_made_somewhere() -> None:
-    text = "\n".join(path.read_text() for path in (ROOT / "scanner" / "assess").glob("*.py") if path.stem != "findings")
+    text = "\n".join(
+        path.read_text() for path in (ROOT / "scanner" / "assess").rglob("*.py") if path.stem != "findings"
+    )
     assert [name for name in FINDING_TYPES if f'"{name}"' not in text] == []
 
 

@@ -1,8 +1,9 @@
 """How a prediction is reached: every rule with its id and one sentence. docs/verdicts.md shows this table.
 
-The behaviour is that of Postfix, run against real servers and read in its source. Letters count the rows of a table.
+2.2 to 2.5 are Postfix, and with `exim` in the name Exim: run against real servers and read in their source. 2.6 are
+senders by their documents, and with `rfc` in the name what the RFCs say.
 
-Touches: nothing. Source: RFC 5321 section 5.1, RFC 3207, RFC 7672, RFC 8461; Postfix smtp(8).
+Touches: nothing. Source: RFC 5321 section 5.1, RFC 3207, RFC 7672, RFC 8461; Postfix smtp(8), Exim smtp transport.
 """
 
 RULES = {
@@ -13,7 +14,10 @@ RULES = {
     "2.2-malformed": "No MX host has a well-formed name: bounced; beside others such a host is passed over.",
     "2.2-loop": "The best MX host is the sender itself (a loopback address): bounced.",
     "2.2-special": "The address is not globally reachable: what happens depends on the sender's own network.",
+    "2.2-exim-null-mx": "A null MX, alone: Exim bounces; beside others it is passed over.",
+    "2.2-exim-no-address": "No MX host has an address that counts (an IP address or loopback does not): bounced.",
     "2.2-connect": "No connection: the next host, else the message waits.",
+    "2.3-none": "TLS is never asked for: in clear, as far as the server lets it.",
     "2.3-absent": "STARTTLS is not offered: in clear where TLS is optional, else the next host or a wait.",
     "2.3-starttls-4xx": "STARTTLS is refused for the moment: in clear where TLS is optional, else the message waits.",
     "2.3-starttls-5xx": "STARTTLS is refused for good: in clear where TLS is optional, else bounced at once.",
@@ -32,6 +36,14 @@ RULES = {
     "2.3-ehlo": "EHLO is refused but HELO is not, or the greeting is masked: no STARTTLS is seen.",
     "2.3-helo": "EHLO and HELO are refused: as the reply says.",
     "2.3-ehlo-421": "EHLO is answered with 421: the next host, else the message waits.",
+    "2.3-exim-greeting": "The greeting is a refusal: the next host, else Exim waits after 4yz and bounces after 5yz.",
+    "2.3-exim-malformed": "A line without a code, or too long a reply: Exim goes on to the next host, else waits.",
+    "2.3-exim-ehlo": "EHLO is refused: HELO, so Exim sees no STARTTLS.",
+    "2.3-exim-ehlo-421": "EHLO is answered with 421: Exim tries HELO; it waits where TLS is a must or nobody answers.",
+    "2.3-exim-helo": "EHLO and HELO are refused: the next host, else Exim waits after 4yz and bounces after 5yz.",
+    "2.3-exim-starttls-5xx": "STARTTLS is refused for good: in clear where TLS is optional, else Exim waits.",
+    "2.3-exim-handshake": "The handshake fails: in clear at once where TLS is optional, else Exim waits.",
+    "2.3-exim-ehlo-tls-421": "The server hangs up inside TLS: Exim tries HELO, and waits where nobody answers.",
     "2.4-none": "No TLSA records: `dane` does as `may`, `dane_only` waits.",
     "2.4-match": "A TLSA record matches: authenticated.",
     "2.4-mismatch": "No TLSA record matches: the next host, else the message waits.",
@@ -39,7 +51,25 @@ RULES = {
     "2.4-lookup": "The TLSA lookup failed: the next host, else the message waits.",
     "2.4-insecure-mx": "The MX records are not signed: `dane` still enforces the match, `dane_only` waits.",
     "2.4-unknown": "No validating resolver was there to tell what a DANE sender sees.",
+    "2.4-exim-none": "No TLSA records, or not all of it is signed: `exim_dane` bounces at once.",
+    "2.4-exim-match": "Any TLSA record matches, however weak its digest: Exim calls it authenticated.",
+    "2.4-exim-mismatch": "No TLSA record matches: Exim goes on to the next host, else waits.",
+    "2.4-exim-anchor": "The anchor matches and the name does not: Exim sends if an authority vouches for the chain.",
+    "2.4-exim-unusable": "All TLSA records are unusable: Exim requires TLS without authentication.",
     "2.5-mx-mismatch": "The enforced policy does not cover the host: the next host, else the message waits.",
     "2.5-enforce": "The enforced policy is met: authenticated; if not, the next host, else the message waits.",
+    "2.6-dns": "DNS decides: bounced where nothing is there, else tried again.",
+    "2.6-session": "No connection, or none that comes to TLS: tried again, the next host first.",
+    "2.6-clear": "No TLS is to be had: in clear.",
+    "2.6-tls": "TLS is established: encrypted, whatever the certificate.",
+    "2.6-sts": "The enforced policy is met: authenticated; if not, the next host, else tried again.",
+    "2.6-exchange-required": "The connector demands TLS, which is not to be had: the message stays in the queue.",
+    "2.6-online-dane": "A TLSA record matches: authenticated; if not, tried for a day, then bounced with 5.7.32x.",
+    "2.6-gmail-required": "TLS is demanded and not to be had: one attempt only, then bounced.",
+    "2.6-rfc-dns": "Nothing to deliver to is an error at once, a failed lookup is not (RFC 5321 section 5.1).",
+    "2.6-rfc-session": "4yz and lost connections are tried again, 5yz is final (RFC 5321 section 4.2.1).",
+    "2.6-rfc-clear": "No TLS, and nothing published that demands it: in clear (RFC 3207 section 4).",
+    "2.6-rfc-tls": "TLS is established: encrypted, and authenticated where DANE or an enforced policy is met.",
+    "2.6-rfc-unmet": "DANE or an enforced policy is not met: the next host, else the message waits.",
     "unseen": "The evidence does not show what happens here.",
 }
