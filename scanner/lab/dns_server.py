@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from functools import lru_cache
 
 import dns.exception
@@ -20,52 +21,49 @@ from scanner.lab.zone import Zone
 
 REMEMBERED = 4096
 PLAIN_BYTES = 512
-GARBAGE = b"\xff" * 40
-TCP_IDLE_S = 10.0
+GARBAGE = b"\0\0" + b"\xff" * 40
+WRONG_IDS = {"wrong_id": (b"\x55\x55",), "wrong_ids": tuple(b"\x55" + bytes([number]) for number in range(100))}
+"""By how much the id of an answer differs from that of the question."""
+TCP_IDLE_S = 20.0
 PORT_TRIES = 20
 DATAGRAMS_A_TURN = 256
 RECEIVED_BYTES = 4 * 1024 * 1024
 
 
 class Answers:
-    """From the bytes of a question to those of the answer; empty for silence."""
+    """From the bytes of a question to those of the answers; none is silence."""
 
     def __init__(self, zone: Zone) -> None:
         self._zone = zone
         self._remembered = lru_cache(REMEMBERED)(self._answer)
 
-    def over_udp(self, question: bytes) -> bytes:
-        """At most one datagram."""
-        return self._with_id(question, self._remembered(question[2:], is_udp=True))
+    def over_udp(self, question: bytes) -> list[bytes]:
+        """Datagrams, seldom more than one."""
+        return [self._with_id(question, answer) for answer in self._remembered(question[2:], is_udp=True)]
 
-    def over_tcp(self, question: bytes) -> bytes:
-        """Whole, without its length."""
-        return self._with_id(question, self._remembered(question[2:], is_udp=False))
+    def over_tcp(self, question: bytes) -> list[bytes]:
+        """Whole messages, without their length."""
+        return [self._with_id(question, answer) for answer in self._remembered(question[2:], is_udp=False)]
 
     @staticmethod
     def _with_id(question: bytes, answer: bytes) -> bytes:
         """The answer is remembered with the difference that its id shall make."""
-        if len(answer) < 2:
-            return b""
         wanted, difference = struct.unpack("!H", question[:2])[0], struct.unpack("!H", answer[:2])[0]
         return struct.pack("!H", wanted ^ difference) + answer[2:]
 
-    def _answer(self, rest: bytes, *, is_udp: bool) -> bytes:
+    def _answer(self, rest: bytes, *, is_udp: bool) -> tuple[bytes, ...]:
         try:
             query = dns.message.from_wire(b"\0\0" + rest)
         except (dns.exception.DNSException, ValueError):
-            return b""
+            return ()
         if not query.question or query.flags & dns.flags.QR:
-            return b""
+            return ()
         word = self._zone.fault(query.question[0])
-        if word == "silence":
-            return b""
-        if word == "garbage":
-            return b"\0\0" + GARBAGE
-        if word == "loop":
-            return _pointing_to_itself(query)
-        answer = self._whole(query, is_cut=is_udp and word == "truncate", is_udp=is_udp)
-        return (b"\x55\x55" + answer[2:]) if word == "wrong_id" else answer
+        odd = ODD.get(word if is_udp else f"{word} by tcp")
+        if odd is not None:
+            return odd(query)
+        answer = self._whole(query, is_cut=is_udp and word.startswith("truncate"), is_udp=is_udp)
+        return tuple(difference + answer[2:] for difference in WRONG_IDS.get(word, (b"\0\0",)))
 
     def _whole(self, query: dns.message.Message, *, is_cut: bool, is_udp: bool) -> bytes:
         response = self._zone.answer(query)
@@ -88,13 +86,26 @@ def _pointing_to_itself(query: dns.message.Message) -> bytes:
     return header + question + pointer + struct.pack("!HHIH", 15, 1, 60, 4) + b"\0\n" + pointer
 
 
+ODD: dict[str, Callable[[dns.message.Message], tuple[bytes, ...]]] = {
+    "silence": lambda _: (),
+    "silence by tcp": lambda _: (),
+    "garbage": lambda _: (GARBAGE,),
+    "garbage by tcp": lambda _: (GARBAGE,),
+    "loop": lambda query: (_pointing_to_itself(query),),
+    "loop by tcp": lambda query: (_pointing_to_itself(query),),
+    "truncate_stall by tcp": lambda _: (),
+    "truncate_closed by tcp": lambda _: (b"\0\0",),
+    "truncate_garbage by tcp": lambda _: (GARBAGE * 1500,),
+}
+"""Answers that are no messages, by the word of the table."""
+
+
 def _answer_datagrams(udp: socket.socket, answers: Answers) -> None:
     """Answer what waits, many at a time: one a turn of the loop would lose a burst of questions."""
     with contextlib.suppress(BlockingIOError):
         for _ in range(DATAGRAMS_A_TURN):
             question, client = udp.recvfrom(65535)
-            answer = answers.over_udp(question)
-            if answer:
+            for answer in answers.over_udp(question):
                 udp.sendto(answer, client)
 
 
@@ -120,8 +131,9 @@ async def _converse(answers: Answers, reader: asyncio.StreamReader, writer: asyn
     """Question after question on one TCP connection (RFC 1035 s4.2.2)."""
     while True:
         (length,) = struct.unpack("!H", await reader.readexactly(2))
-        answer = answers.over_tcp(await reader.readexactly(length))
-        if answer:
+        for answer in answers.over_tcp(await reader.readexactly(length)):
+            if len(answer) <= 2:
+                return  # nothing but an id: hang up
             writer.write(struct.pack("!H", len(answer)) + answer)
             await writer.drain()
 

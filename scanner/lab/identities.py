@@ -5,7 +5,6 @@ Dates are fixed, so that no clock is asked. There is no row with SHA-1: the cert
 Touches: nothing. Source: RFC 5280 section 4, RFC 8446, RFC 5246, RFC 2409 section 6.2 (the short group).
 """
 
-import base64
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,19 +12,18 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from scanner.lab.primes import dh_pem, of_e, of_pi, rsa_key
+
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 LONG_AGO, BEGIN = datetime(2019, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)
 PAST, FUTURE, END = (datetime(year, 1, 1, tzinfo=UTC) for year in (2021, 2048, 2049))
 WILDCARDS = ("lab.test", "*.lab.test", "*.many.lab.test")
-MODP_1024 = bytes.fromhex(
-    "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
-    "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
-    "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF"
-)
-DH_DER = bytes.fromhex("30818702818100") + MODP_1024 + bytes.fromhex("020102")
-DH_PEM = b"-----BEGIN DH PARAMETERS-----\n" + base64.encodebytes(DH_DER) + b"-----END DH PARAMETERS-----\n"
+DH_PEM = dh_pem(1024)
 """RFC 2409 section 6.2, the second Oakley group, with generator 2."""
+
+LONG_EXPONENT = (1 << 3070) + 1
+"""With a larger modulus than 3072 bits OpenSSL refuses exponents beyond 64."""
 
 KEYS: dict[str, Callable[[], Key]] = {
     "root ec": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -34,6 +32,10 @@ KEYS: dict[str, Callable[[], Key]] = {
     "other ec": lambda: ec.generate_private_key(ec.SECP256R1()),
     "rsa-1024": lambda: rsa.generate_private_key(65537, 1024),  # noqa: S505 - the story of a weak key
     "rsa-2048": lambda: rsa.generate_private_key(65537, 2048),
+    "rsa-4096": lambda: rsa_key(of_pi(2048), of_e(2048)),
+    "rsa-8192": lambda: rsa_key(of_pi(4096), of_e(4096)),
+    "rsa-16384": lambda: rsa_key(of_pi(8192), of_e(8192)),
+    "rsa-exponent": lambda: rsa_key(of_pi(1024), of_pi(2048), LONG_EXPONENT),
     "ed25519": ed25519.Ed25519PrivateKey.generate,
 }
 
@@ -42,7 +44,7 @@ KEYS: dict[str, Callable[[], Key]] = {
 class Identity:
     """What a server shows. `names` None stands for the usual ones; `issuer` is `intermediate` or `self`.
 
-    `shown` are the authorities sent behind the leaf.
+    `shown` are the authorities sent behind the leaf; `garbled` makes the only name of bytes beyond ASCII.
     """
 
     common_name: str = "lab.test"
@@ -52,6 +54,7 @@ class Identity:
     end: datetime = END
     issuer: str = "intermediate"
     shown: tuple[str, ...] = ("intermediate",)
+    garbled: bool = False
 
 
 IDENTITIES = {
@@ -68,13 +71,19 @@ IDENTITIES = {
     "cn-only": Identity("mx-certificate-cn-only.lab.test", ()),
     "rsa-1024": Identity(key="rsa-1024"),
     "rsa-2048": Identity(key="rsa-2048"),
+    "rsa-4096": Identity(key="rsa-4096"),
+    "rsa-8192": Identity(key="rsa-8192"),
+    "rsa-16384": Identity(key="rsa-16384"),
+    "rsa-exponent": Identity(key="rsa-exponent"),
     "ed25519": Identity(key="ed25519"),
     "many-names": Identity(names=(*WILDCARDS, *(f"san{n:04}.lab.test" for n in range(3000)))),
     "too-many-names": Identity(names=(*WILDCARDS, *(f"a-rather-long-name-{n:04}.lab.test" for n in range(5000)))),
     "hostile-names": Identity(
         "\x1b[31mmx\r\n\u202e\u2028.lab.test", (*WILDCARDS, "mx\x00.lab.test", "a\r\nb.test", "'\"")
     ),
+    "garbled-names": Identity(garbled=True),
     "long-chain": Identity(shown=("intermediate",) * 40),
+    "longest-chain": Identity(shown=("intermediate",) * 150),
 }
 
 
@@ -87,7 +96,8 @@ class Manner:
     ciphers: str = ""
     client_certificate: ssl.VerifyMode = ssl.CERT_NONE
     needs_sni: bool = False
-    dh: bool = False
+    dh_bits: int = 0
+    tickets: int = 2
 
 
 V10, V11, V12, V13 = (
@@ -103,7 +113,10 @@ MANNERS = {
     "tls-1.2": Manner(V12, V12),
     "tls-1.3": Manner(V13, V13),
     "rsa-exchange": Manner(V12, V12, "kRSA:@SECLEVEL=0"),
-    "dhe-1024": Manner(V12, V12, "kDHE:!aNULL:@SECLEVEL=0", dh=True),
+    "dhe-1024": Manner(V12, V12, "kDHE:!aNULL:@SECLEVEL=0", dh_bits=1024),
+    "dhe-2048": Manner(V12, V12, "kDHE:!aNULL:@SECLEVEL=0", dh_bits=2048),
+    "dhe-8192": Manner(V12, V12, "kDHE:!aNULL:@SECLEVEL=0", dh_bits=8192),
+    "tickets": Manner(V13, V13, tickets=2000),
     "anonymous": Manner(V12, V12, "AECDH-AES256-SHA:@SECLEVEL=0"),
     "null-cipher": Manner(V12, V12, "ECDHE-ECDSA-NULL-SHA:@SECLEVEL=0"),
     "weak-keys": Manner(V12, V13, "ALL:@SECLEVEL=0"),

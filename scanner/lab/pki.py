@@ -16,9 +16,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID
 
-from scanner.lab.identities import BEGIN, DH_PEM, END, IDENTITIES, KEYS, MANNERS, WILDCARDS, Identity, Key
+from scanner.lab.identities import BEGIN, END, IDENTITIES, KEYS, MANNERS, WILDCARDS, Identity, Key
+from scanner.lab.primes import dh_pem
 
 AUTHORITIES = {"root": "root", "intermediate": "root"}
 """Who signs whom."""
@@ -33,6 +34,7 @@ CERTIFIES = x509.KeyUsage(
     encipher_only=False,
     decipher_only=False,
 )
+SAN = ExtensionOID.SUBJECT_ALTERNATIVE_NAME
 UNRECOGNIZED_NAME = ssl.AlertDescription.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
 
 
@@ -47,7 +49,6 @@ class Pki:
         self.context = lru_cache(None)(self._context)
         self.ca_file = directory / "lab-ca.pem"
         self.ca_file.write_bytes(_pem(self.certificate("root")))
-        self._file("dh", DH_PEM)
 
     def association(self, selector: int, matching_type: int, identity: str) -> bytes:
         """Certificate association data of a TLSA record (RFC 6698 s2.1)."""
@@ -70,7 +71,9 @@ class Pki:
         key = self._key(row.key)
         made = _begun(_name(row.common_name), issuer, key, (row.begin, row.end))
         names = self._usual if row.names is None else row.names
-        if names:
+        if row.garbled:
+            made = made.add_extension(x509.UnrecognizedExtension(SAN, b"\x30\x04\x82\x02\xff\xfe"), critical=False)
+        elif names:
             made = made.add_extension(x509.SubjectAlternativeName(list(map(x509.DNSName, names))), critical=False)
         signer = key if row.issuer == "self" else self._key("intermediate ec")
         return _signed(made, signer)
@@ -93,8 +96,9 @@ class Pki:
             made.minimum_version, made.maximum_version = row.least, row.most
         if row.ciphers:
             made.set_ciphers(row.ciphers)
-        if row.dh:
-            made.load_dh_params(str(self._directory / "dh.pem"))
+        if row.dh_bits:
+            made.load_dh_params(str(self._file("dh", dh_pem(row.dh_bits))))
+        made.num_tickets = row.tickets
         if row.needs_sni:
             made.sni_callback = _insist_on_name
         made.verify_mode = row.client_certificate

@@ -15,7 +15,7 @@ class Expected:
     """The verdict, in the words of a record. None: the scenario says nothing about it.
 
     `fault` is (stage, kind) of the first faulty route or session; `oddities` and `findings` are there among others;
-    `delivery_may` is what becomes of a message that is sent with opportunistic TLS.
+    `delivery_may` is what becomes of a message that is sent with opportunistic TLS; `cause` is the likeliest one.
     """
 
     status: str | None
@@ -29,6 +29,7 @@ class Expected:
     findings: tuple[str, ...] = ()
     differs_by_source: bool | None = None
     delivery_may: str | None = None
+    cause: str | None = None
 
 
 def passes(**more: object) -> Expected:

@@ -62,7 +62,7 @@ def _bound(addresses: list[str], stack: contextlib.ExitStack) -> Iterator[tuple[
     port = 0
     for address in addresses:
         family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
-        one = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        one = stack.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))  # named: no delays
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         one.bind((address, port))
         port = one.getsockname()[1]

@@ -6,8 +6,9 @@ data is SERVFAIL unless the question switches validation off (CD).
 Touches: nothing. Source: RFC 1035 section 4.1, RFC 2308, RFC 4035 sections 3.2.2 and 3.2.3, RFC 6840 section 5.7.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import dns.flags
 import dns.message
@@ -31,6 +32,8 @@ RCODES = {
     "notimp": dns.rcode.NOTIMP,
     "formerr": dns.rcode.FORMERR,
 }
+ALIASES = {"long_chain": (200, False), "alias_loop": (1, True)}
+"""How many further names an alias leads through, and whether the last one leads back to the first."""
 
 Association = Callable[[int, int, str], bytes]
 Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
@@ -57,6 +60,9 @@ class Zone:
         word = self.fault(question)
         if word in RCODES:
             response.set_rcode(RCODES[word])
+            return response
+        if word in ALIASES:
+            response.answer += list(_walk(question.name, ALIASES[word]))
             return response
         passed = self._collect(question, response)
         if "bogus" in passed and not query.flags & dns.flags.CD:  # RFC 4035 s5.5
@@ -115,6 +121,14 @@ class Zone:
         response = dns.message.make_response(query, recursion_available=True, our_payload=1232)
         response.set_rcode(dns.rcode.SERVFAIL)
         return response
+
+
+def _walk(owner: dns.name.Name, aliases: tuple[int, bool]) -> Iterator[dns.rrset.RRset]:
+    """Go from alias to alias; whoever follows the last one gets no further."""
+    count, returns = aliases
+    names = [owner, *(dns.name.from_text(f"a{number}", owner) for number in range(1, count + 1)), *([owner] * returns)]
+    for alias, target in pairwise(names):
+        yield dns.rrset.from_text(alias, TTL_S, dns.rdataclass.IN, dns.rdatatype.CNAME, target.to_text())
 
 
 def build(records: tuple[Record, ...], scenarios: tuple[Scenario, ...], association: Association) -> Zone:

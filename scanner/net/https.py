@@ -14,12 +14,14 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import aiohttp
 import aiohttp.abc
 import anyio
 import certifi
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from scanner import __version__
@@ -36,6 +38,9 @@ PATH = "/.well-known/mta-sts.txt"
 CHUNK_BYTES = 16 * 1024
 CONNECT_S = 5.0
 """For one address, handshake included, so that a dead one leaves time for the next."""
+ANSWERS_MOST = 16
+RECEIVED_MOST_BYTES = 1024 * 1024
+"""More than any policy host can need: interim answers, headers and chunk lines included."""
 
 NEXT_ADDRESS = frozenset(
     {Kind.REFUSED_ADDRESS, Kind.REFUSED, Kind.UNREACHABLE, Kind.TIMEOUT, Kind.NO_ROUTE, Kind.NO_FAMILY, Kind.NO_SOURCE}
@@ -109,6 +114,8 @@ class HttpsPolicyFetcher:
         connector = aiohttp.TCPConnector(
             resolver=path, socket_factory=path.open, ssl=self.context, use_dns_cache=False, force_close=True
         )
+        made: Any = connector
+        made._factory = partial(_Brief, asyncio.get_running_loop())  # noqa: SLF001 - pinned by tests/unit/net/test_https
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -174,6 +181,41 @@ class _Path(aiohttp.abc.AbstractResolver):
         for opened in self.opened:
             with contextlib.suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
+
+
+class _Brief(ResponseHandler):
+    """Hangs up on a peer that never comes to the end of what is no body: interim answers (RFC 9110 s15.2 allows any
+    number), the length of a chunk.
+
+    The library would take it all; interim answers it takes without a turn for anybody else, deadlines included.
+    """
+
+    _answers = 0
+    _bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes; of a body no more is read than it may have."""
+        self._bytes += len(data)
+        if self._bytes > RECEIVED_MOST_BYTES:
+            self._hang_up(f"more than {RECEIVED_MOST_BYTES} bytes received")
+        else:
+            super().data_received(data)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """Pass on the first few answers."""
+        self._answers += 1
+        if self._answers <= ANSWERS_MOST:
+            super().feed_data(data, size)
+        else:
+            self._hang_up(f"more than {ANSWERS_MOST} answers")
+
+    def _hang_up(self, why: str) -> None:
+        stopped = Stopped(_fault(Kind.TOO_LONG, why))
+        self.set_exception(stopped)
+        if self._payload is not None:
+            self._payload.set_exception(stopped)
+        if self.transport is not None:
+            self.transport.abort()
 
 
 def policy_context(ca_file: str = "") -> ssl.SSLContext:

@@ -8,7 +8,7 @@ import ipaddress
 import re
 from functools import lru_cache
 
-from scanner.model.session import Oddity, Reply
+from scanner.model.session import Oddity, Reply, Session
 from scanner.protocols.replies import coded_lines, text_of
 
 KEYWORDS_MOST = 64
@@ -18,7 +18,7 @@ FIRST_LINE_BYTES = 1024
 _STARTTLS = b"STARTTLS"
 _SEPARATOR = re.compile(rb"[ \t=]")
 _MANGLED = re.compile(rb"X{7,}[A-Z]?|\*+")  # the keyword overwritten in place, as fixup proxies do
-_MASKED_BANNER = re.compile(rb"[20 *\t]*\*[20 *\t]*")
+_MASKED_BANNER = re.compile(rb"[20 *\t]+")  # with a star in it; a pattern that asks for one takes long on 8 KiB
 _IN_BRACKETS = re.compile(rb"\[(?:IPv6:)?([0-9A-Fa-f:.]{2,45})\]", re.IGNORECASE)
 _BARE = re.compile(rb"(?<![0-9A-Za-z:.-])[0-9A-Fa-f:.]{2,45}(?![0-9A-Za-z:-])")
 
@@ -41,13 +41,23 @@ def oddities(greeting: Reply, ehlo: Reply) -> tuple[Oddity, ...]:
     ours = [(keyword, rest) for keyword, rest in offers if keyword.upper() == _STARTTLS]
     is_clean = (_STARTTLS, b"") in ours  # one plain offer is enough for everybody
     found = (
-        (Oddity.BANNER_MASKED, any(_MASKED_BANNER.fullmatch(line) for line in coded_lines(greeting))),
+        (Oddity.BANNER_MASKED, any(map(_is_masked, coded_lines(greeting)))),
         (Oddity.STARTTLS_MISPLACED, not ours and _is_misplaced(ehlo)),
         (Oddity.STARTTLS_MANGLED, any(_MANGLED.fullmatch(keyword) for keyword, _ in offers)),
         (Oddity.STARTTLS_LOWER_CASE, not is_clean and any(keyword != _STARTTLS for keyword, _ in ours)),
         (Oddity.STARTTLS_PARAMETER, not is_clean and any(rest for _, rest in ours)),
     )
     return tuple(oddity for oddity, there in found if there)
+
+
+def egress(session: Session) -> str:
+    """Our address as the server told it: in its answer to EHLO or HELO, else in a refusal. Never the server's own."""
+    endpoint, replies = session.endpoint, (session.ehlo, session.helo, session.greeting, session.starttls)
+    known = [reply for reply in replies if reply is not None]
+    hellos = [reply for reply in (session.ehlo, session.helo) if reply is not None and reply.is_positive]
+    told = [*map(echoed_address, hellos), *(each for reply in known for each in accused_addresses(reply))]
+    its_own = {""} if endpoint.address == session.source_address else {"", endpoint.address}
+    return next((address for address in told if address not in its_own), "")
 
 
 def echoed_address(reply: Reply) -> str:
@@ -60,9 +70,19 @@ def echoed_address(reply: Reply) -> str:
     return next((address for address in map(_address, candidates) if address), "")
 
 
+def accused_addresses(reply: Reply) -> list[str]:
+    """List addresses that a refusal names, bracketed: what is bare there may be a version number."""
+    texts = [text_of(line)[:FIRST_LINE_BYTES] for line in coded_lines(reply)] if reply.code >= 400 else []
+    return [_address(found) for text in texts for found in _IN_BRACKETS.findall(text)]
+
+
 def _offers(reply: Reply) -> list[tuple[bytes, bytes]]:
     """(keyword, parameters) of every coded line after the first."""
     return [_split(text_of(line)) for line in coded_lines(reply)[1:] if text_of(line).strip()]
+
+
+def _is_masked(line: bytes) -> bool:
+    return b"*" in line and _MASKED_BANNER.fullmatch(line) is not None
 
 
 def _split(text: bytes) -> tuple[bytes, bytes]:
@@ -83,8 +103,10 @@ def _is_misplaced(reply: Reply) -> bool:
 
 
 def _address(text: bytes) -> str:
-    """Write it canonically; empty where it is no address."""
+    """Write it canonically, and an IPv4-mapped one as what it maps; empty where it is no address."""
     try:
-        return str(ipaddress.ip_address(text.decode("ascii").rstrip(".")))
+        address = ipaddress.ip_address(text.decode("ascii").rstrip("."))
     except ValueError:
         return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

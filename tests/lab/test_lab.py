@@ -120,13 +120,13 @@ def test_starttls_is_hidden_from_one_source(lab: dict[str, Any], source: str, is
         client.close()
 
 
-def test_two_backends_take_turns(lab: dict[str, Any]) -> None:
+def test_backends_take_turns(lab: dict[str, Any]) -> None:
     offers = []
     for _ in range(4):
         with connect(lab, "flapping") as client:
             client.ehlo("client.test")
             offers.append(client.has_extn("starttls"))
-    assert offers in ([True, False] * 2, [False, True] * 2)
+    assert sorted(offers) == [False, False, False, True]
 
 
 def test_an_alert_is_sent_for_a_client_certificate_that_is_missing(lab: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scanner.assess.causes.table import RULES
 from scanner.lab.__main__ import BAD_ROWS, expected, listed
 from scanner.lab.scenario import Scenario
 from scanner.lab.scenarios import SCENARIOS
@@ -37,6 +38,7 @@ def test_an_expectation_uses_the_words_of_a_record(scenario: Scenario) -> None:
     assert {getattr(hoped, axis) for axis in AXES} <= {None, *Verdict}
     assert hoped.delivery_may in {None, *Outcome}
     assert set(hoped.oddities) <= set(Oddity)
+    assert hoped.cause in {None, *RULES}
     if hoped.fault is not None:
         stage, kind = hoped.fault
         assert stage in {each.word for each in Stage}

@@ -2,10 +2,11 @@
 
 import asyncio
 import inspect
+import ssl
 
 from aiosmtplib.protocol import SMTPProtocol
 
-from scanner.model.fault import Stage
+from scanner.model.fault import Kind, Stage
 from scanner.net.tap import Ask, Tap
 
 GREETING = Ask(Stage.GREETING, b"", 1.0, 1024, 16)
@@ -33,3 +34,12 @@ async def test_bytes_that_nobody_awaits_are_kept_within_bounds() -> None:
     answered = await tap.ask(Ask(Stage.EHLO, b"EHLO a", 0.1, 1024, 16))
     assert answered.surplus == b"x" * 1024
     assert answered.fault is not None
+    assert answered.fault.kind is Kind.TOO_LONG
+
+
+async def test_a_flood_before_the_handshake_is_no_tls() -> None:
+    tap = Tap(asyncio.get_running_loop(), GREETING)
+    tap.data_received(b"x" * 100_000)
+    fault = await tap.upgrade(ssl.create_default_context(), None, 0.1)
+    assert fault is not None
+    assert (fault.stage, fault.kind) == (Stage.HANDSHAKE, Kind.NOT_TLS)

@@ -9,13 +9,30 @@ from scanner.lab.scenarios import (
     certificates,
     dane,
     dns,
+    dns_hostile,
+    doors,
     ehlo,
     greeting,
     hostile,
     policies,
     sources,
     starttls,
+    tls_hostile,
 )
 
-TABLES = (greeting, ehlo, starttls, certificates, sources, dns, addresses, dane, policies, hostile)
+TABLES = (
+    greeting,
+    ehlo,
+    starttls,
+    certificates,
+    sources,
+    doors,
+    dns,
+    addresses,
+    dane,
+    policies,
+    hostile,
+    tls_hostile,
+    dns_hostile,
+)
 SCENARIOS: tuple[Scenario, ...] = tuple(scenario for table in TABLES for scenario in table.SCENARIOS)

@@ -3,18 +3,32 @@
 Touches: nothing. Source: RFC 8461 sections 3.1 to 3.3, 4.1, 4.2 and 5; RFC 8460 section 3.
 """
 
+import gzip
+
 from scanner.lab.scenario import Expected, PolicyHost, Record, Scenario, dns, mx, passes, usual_mx
 from scanner.lab.scenarios.sources import HIDDEN
 from scanner.lab.script import Acts, Close, Drip, Flood, Hold, Host, Play, Say, encrypted
 
 ANNOUNCED = '"v=STSv1; id=20260101T000000;"'
 REPORTS = '"v=TLSRPTv1; rua=mailto:tls@lab.test"'
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+ZEROS = b"0" * 65_536
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
+GZIP_BOMB = gzip.compress(bytes(1 << 20), mtime=0) * 1024
+"""RFC 1952 section 2.2: members follow each other, a megabyte of zeros each."""
+ZSTD_BOMB = bytes.fromhex("28b52ffd0038") + (bytes.fromhex("020010") + b"\0") * 8191 + bytes.fromhex("030010") + b"\0"
+"""RFC 8878 section 3.1.1.2: blocks that repeat one byte 131,072 times each."""
 
 
 def response(body: bytes, *headers: str, status: str = "200 OK", media_type: str = "text/plain") -> Acts:
     """One HTTP response; the connection closes behind it."""
     head = [f"HTTP/1.1 {status}", f"Content-Type: {media_type}", f"Content-Length: {len(body)}", "Connection: close"]
     return (Say("\r\n".join([*head, *headers, "", ""]).encode() + body), Close())
+
+
+def encoded(body: bytes, coding: str) -> Acts:
+    """A body with a content coding that nobody asked for (RFC 9110 s8.4)."""
+    return response(body, f"Content-Encoding: {coding}")
 
 
 def policy(label: str, mode: str = "enforce", mx_pattern: str = "", end: str = "\r\n") -> bytes:
@@ -152,10 +166,31 @@ SCENARIOS = (
         "Headers without end.",
         PolicyHost((Say(b"HTTP/1.1 200 OK\r\n"), Flood(b"X-Header: value\r\n" * 3000))),
     ),
+    _unfetched("gzip-bomb", "A megabyte of gzip that stands for a gigabyte.", PolicyHost(encoded(GZIP_BOMB, "gzip"))),
+    _unfetched("zstd-bomb", "Kilobytes of zstd that stand for a gigabyte.", PolicyHost(encoded(ZSTD_BOMB, "zstd"))),
+    _unfetched("brotli", "The body says that it is brotli.", PolicyHost(encoded(b"\x5b" + bytes(808), "br"))),
+    _unfetched(
+        "endless-chunks",
+        "A chunked body without end.",
+        PolicyHost((Say(CHUNKED), Flood(b"4000\r\n" + b"x" * 0x4000 + b"\r\n"))),
+    ),
+    _unfetched("endless-chunk-line", "The length of a chunk never ends.", PolicyHost((Say(CHUNKED), Flood(ZEROS)))),
+    _unfetched("endless-hints", "Interim answers without end.", PolicyHost((Flood(HINTS * 500),))),
+    _unfetched(
+        "giant-header",
+        "One header line of a megabyte.",
+        PolicyHost((Say(b"HTTP/1.1 200 OK\r\nX: "), Flood(b"y" * 65_536, 1024 * 1024), *response(b""))),
+    ),
+    _unfetched(
+        "drip-body",
+        "A byte of the body every tenth of a second.",
+        PolicyHost((Say(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"), Drip(b"x: y\r\n", 0.1, endless=True))),
+        "unknown",
+    ),
     _unfetched(
         "drip",
         "A byte every tenth of a second.",
-        PolicyHost((Drip(b"HTTP/1.1 200 OK\r\nX: y\r\n", 0.1, endless=True),)),
+        PolicyHost((Say(b"HTTP/1.1 200 OK\r\n"), Drip(b"X: y\r\n", 0.1, endless=True))),
         "unknown",
     ),
     _unfetched("silence", "The policy server says nothing.", PolicyHost((Hold(),)), "unknown"),
@@ -179,6 +214,7 @@ SCENARIOS = (
         PolicyHost(response(policy("sts-host-self-signed")), "self-signed"),
     ),
     _txt("txt-twice", "Two announcements are none.", "fail", ANNOUNCED, '"v=STSv1; id=2;"'),
+    _txt("txt-500", "Five hundred announcements.", "fail", *(f'"v=STSv1; id={number};"' for number in range(500))),
     _txt("txt-other", "Another TXT record beside the announcement.", "pass", ANNOUNCED, '"v=spf1 -all"'),
     _txt("txt-bad-id", "An id with a hyphen.", "fail", '"v=STSv1; id=2026-01-01;"'),
     _txt("txt-split", "The announcement comes in two strings.", "pass", '"v=STSv1; id=20" "26;"'),

@@ -21,6 +21,7 @@ from tests.unit.net.scripted_https import HOST, POLICY, Leaf, Pki, Shape, after_
 LOOPBACK: tuple[Network, ...] = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 NODATA = Fault(Stage.RESOLVE, Kind.NODATA)
 DRIP = play.drip(b"HTTP/1.1 200 OK\r\n" + b"X-Filler: 1\r\n" * 500, 0.02)
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -101,6 +102,8 @@ async def test_rfc_8461_s3_3_a_policy_is_fetched_by_https(made: Pki) -> None:
         (after_request(play.say(answer(POLICY, b"Content-Encoding: br"))), Kind.CONTENT_ENCODED, None),
         (after_request(play.say(answer(b"x" * 65537))), Kind.TOO_LONG, None),
         (after_request(play.say(CHUNKED), play.flood(b"1000\r\n" + b"x" * 4096 + b"\r\n")), Kind.TOO_LONG, None),
+        (after_request(play.flood(HINTS)), Kind.TOO_LONG, None),
+        (after_request(play.say(CHUNKED), play.flood(b"0" * 65536)), Kind.TOO_LONG, None),
         (after_request(play.say(answer()[:-9])), Kind.CLOSED, None),
         (after_request(_turn_away), Kind.CLOSED, None),
         (after_request(play.say(b"220 mx ESMTP\r\n\r\n")), Kind.MALFORMED, None),
@@ -122,6 +125,8 @@ async def test_rfc_8461_s3_3_a_policy_is_fetched_by_https(made: Pki) -> None:
         "brotli",
         "a byte too long",
         "endless",
+        "endless interim answers",
+        "an endless chunk line",
         "cut short",
         "no answer",
         "junk",
@@ -152,6 +157,11 @@ async def test_a_body_of_exactly_the_cap_is_taken(made: Pki) -> None:
     assert (found.fault, len(found.body)) == (None, 65536)
 
 
+async def test_rfc_9110_s15_2_an_answer_may_follow_interim_ones(made: Pki) -> None:
+    found, _ = await fetched(made, after_request(play.say(HINTS * 3), play.say(answer())))
+    assert found == PolicyFetch("127.0.0.1", 200, "text/plain", POLICY)
+
+
 async def test_a_wildcard_covers_the_policy_host(made: Pki) -> None:
     found, _ = await fetched(made, after_request(play.say(answer()), leaf=Leaf(names=("*.example.test",))))
     assert found.fault is None
@@ -162,11 +172,11 @@ async def test_a_wildcard_covers_the_policy_host(made: Pki) -> None:
     [
         after_request(DRIP),
         after_request(play.say(CHUNKED), play.drip(b"1\r\nx\r\n" * 500, 0.02)),
-        after_request(play.flood(b"HTTP/1.1 103 Early Hints\r\n\r\n")),
+        after_request(play.drip(HINTS * 16, 0.02)),
         after_request(play.hold),
         lambda _: (play.hear_hello, play.hold),
     ],
-    ids=["dripping headers", "dripping body", "endless 103", "silence", "silence in the handshake"],
+    ids=["dripping headers", "dripping body", "dripping 103", "silence", "silence in the handshake"],
 )
 async def test_one_deadline_holds_over_all(made: Pki, shape: Shape) -> None:
     found, _ = await fetched(made, shape, policy_s=1)

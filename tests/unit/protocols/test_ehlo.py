@@ -1,8 +1,11 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.model.session import Oddity, Reply
+from scanner.model.route import Endpoint
+from scanner.model.session import Oddity, Reply, Session
 from scanner.protocols import ehlo
 
 PLAIN = Reply(220, (b"220 mx ESMTP",))
@@ -62,6 +65,7 @@ def test_an_offer_is_recognised_and_its_oddities_named(answer: Reply, offers: bo
         (b"220 mx ESMTP", False),
         (b"220 ", False),
         (b"220 *** welcome ***", False),
+        (b"220 " + b"*" * 200_000 + b"x", False),  # the time limit of the tests is the test: it must not be squared
     ],
 )
 def test_a_masked_banner_is_recognised(banner: bytes, is_masked: bool) -> None:  # noqa: FBT001 - a column
@@ -76,6 +80,8 @@ def test_a_masked_banner_is_recognised(banner: bytes, is_masked: bool) -> None: 
         (b"250-mx Hello scan [2001:db8::7]", "2001:db8::7"),
         (b"250-mx hello 198.51.100.7.", "198.51.100.7"),
         (b"250-mx hello (2001:db8::7)", "2001:db8::7"),
+        (b"250-mx hello [::ffff:198.51.100.7]", "198.51.100.7"),
+        (b"250-mx hello [IPv6:::ffff:198.51.100.7]", "198.51.100.7"),
         (b"250-mx [999.1.1.1] hello", ""),
         (b"250-mx-10.2.3.4.example hello", ""),
         (b"250-mx", ""),
@@ -83,6 +89,40 @@ def test_a_masked_banner_is_recognised(banner: bytes, is_masked: bool) -> None: 
 )
 def test_the_echoed_address_is_found(line: bytes, address: str) -> None:
     assert ehlo.echoed_address(Reply(250, (line, b"250 198.51.100.99"))) == address
+
+
+HELLO = Reply(250, (b"250 mx hello [198.51.100.7]",))
+SILENT = Reply(250, (b"250 mx",))
+LISTED = Reply(554, (b"554-5.7.1 sorry", b"554 5.7.1 Client host [198.51.100.8] blocked using a list"))
+REFUSED = Reply(502, (b"502 no",))
+
+
+@pytest.mark.parametrize(
+    ("replies", "address"),
+    [
+        ({"ehlo": HELLO}, "198.51.100.7"),
+        ({"ehlo": HELLO, "starttls": Reply(421, (b"421 [198.51.100.8] too many",))}, "198.51.100.7"),
+        ({"ehlo": REFUSED, "helo": HELLO}, "198.51.100.7"),
+        ({"greeting": LISTED}, "198.51.100.8"),
+        ({"greeting": Reply(220, (b"220 mx [198.51.100.9] ESMTP",)), "ehlo": SILENT}, ""),
+        ({"greeting": Reply(554, (b"554 Server 14.1.0.7 says no",))}, ""),
+        ({"greeting": Reply(554, (b"554 mx [192.0.2.1] says no to [198.51.100.8]",))}, "198.51.100.8"),
+        ({"ehlo": Reply(250, (b"250 mx [192.0.2.1] hello",))}, ""),
+        ({}, ""),
+    ],
+)
+def test_our_egress_is_what_an_answer_or_a_refusal_tells_and_never_the_servers_own_address(
+    replies: dict[str, Reply], address: str
+) -> None:
+    told = Session(
+        endpoint=Endpoint("mx.test", "192.0.2.1", 25, "mx.test"),
+        source="mail",
+        source_address="198.51.100.7",
+        ehlo_name="c.test",
+        observed_at=datetime(2026, 11, 24, tzinfo=UTC),
+        **replies,  # type: ignore[arg-type] # a table of any replies
+    )
+    assert ehlo.egress(told) == address
 
 
 def test_no_reply_echoes_nothing() -> None:
@@ -95,4 +135,5 @@ def test_nothing_raises_for_any_lines(lines: list[bytes]) -> None:
     ehlo.keywords(answer)
     ehlo.oddities(answer, answer)
     ehlo.echoed_address(answer)
+    ehlo.accused_addresses(Reply(554, answer.lines))
     assert ehlo.offers_starttls(answer) is any(k == "STARTTLS" for k in ehlo.keywords(answer))
