@@ -110,7 +110,7 @@ def decode(content: bytes) -> Checkpoint:
         if document["format"] != FORMAT:
             raise Refused(f"its checkpoint has format {document['format']}, made by another version")
         return _checkpoint(document["checkpoint"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Refused(f"its checkpoint is damaged ({error}): use --resume never") from error
 
 

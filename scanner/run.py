@@ -1,8 +1,9 @@
 """MANY domains: list -> workers -> sink. Nothing here grows with the list.
 
 The list is read in a thread, a batch at a time, and only when a worker has room: a slow sink stops the workers, busy
-workers stop the reading. Workers live as long as the run and are hired only while all the others are busy; a task for
-every row would cost 14 GiB for ten million rows.
+workers stop the reading. Workers are hired only while all the others are busy; a task for every row would cost 14 GiB
+for ten million rows. A row that waits for its turn at a busy provider keeps its worker and not its place: otherwise a
+slow giant would soon have them all, and whoever stands behind it in the list would wait for it.
 
 Touches: threads (the list is read in one). Source: docs/guarantees.md P4, P7, P8.
 """
@@ -12,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
+import anyio.lowlevel
 from anyio import to_thread
+from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from scanner.model.fault import Fault, Kind, Side, Stage
@@ -26,6 +29,9 @@ SYNC_EVERY_S = 1.0
 """docs/guarantees.md P2."""
 GRACE_S = 7.0
 """What open sessions are given after the first signal; the rest of the ten seconds of P8 is for QUIT and sync."""
+WAITING_MOST = 10_000
+"""Rows that may wait for their turn while others are surveyed in their place, some 16 KiB each."""
+RELIEF_S = 0.25
 DRAIN_S = 0.7
 """What the sink is given after that, for rows that are already finished."""
 
@@ -42,13 +48,19 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is done for a row, and how often. `give_up` makes the row of a survey that ended in an exception."""
+    """What is done for a row, and how often. `give_up` makes the row of a survey that ended in an exception.
+
+    `waiting` tells how many rows only wait for their turn at a peer: so many others are surveyed beside `workers` of
+    them, up to `waiting_most`.
+    """
 
     survey: Callable[[Target], Awaitable[Record]]
     give_up: Callable[[Target, Fault], Record]
     workers: int
     tries: int = 3
     pause_s: float = 1.0
+    waiting: Callable[[], int] = lambda: 0
+    waiting_most: int = WAITING_MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,27 +176,63 @@ class Hands:
     control: Control
 
 
+@dataclass(slots=True)
+class Crew:
+    """The workers, `hired` of them. One whose row waits for its turn stands for nobody: another is hired instead."""
+
+    group: TaskGroup
+    rows: MemoryObjectReceiveStream[Target]
+    hands: Hands
+    hired: int = 0
+    relief: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    @property
+    def places(self) -> int:
+        """How many workers there may be now."""
+        work = self.hands.work
+        return work.workers + min(max(0, work.waiting()), work.waiting_most)
+
+    def hire_if_needed(self) -> bool:
+        """Hire one where a row finds nobody idle."""
+        is_needed = self.hired < self.places and not self.rows.statistics().tasks_waiting_receive
+        if is_needed:
+            self.hired += 1
+            self.group.start_soon(labour, self)
+        return is_needed
+
+    async def relieve(self) -> None:
+        """Hire while a row is held up by workers who only wait: a slow giant must not stop the list (P11)."""
+        with self.relief:
+            while True:
+                await anyio.sleep(RELIEF_S)
+                while self.rows.statistics().tasks_waiting_send and self.hire_if_needed():
+                    await anyio.lowlevel.checkpoint()
+
+
 async def survey_all(batches: Batches, hands: Hands, admission: anyio.CancelScope, failures: list[Exception]) -> None:
     """Admit rows until the list ends or somebody asks to stop; then the workers finish what they hold."""
     rows, todo = anyio.create_memory_object_stream[Target]()
-    async with todo, anyio.create_task_group() as crew, rows:
-        hired = 0
+    async with todo, anyio.create_task_group() as group, rows:
+        crew = Crew(group, todo, hands)
+        group.start_soon(crew.relieve)
         with admission:
             try:
                 while batch := await to_thread.run_sync(batches, abandon_on_cancel=True):
                     for target in batch:
-                        if hired < hands.work.workers and not rows.statistics().tasks_waiting_receive:
-                            hired += 1
-                            crew.start_soon(labour, todo, hands)
+                        crew.hire_if_needed()
                         await rows.send(target)
             except Exception as failure:  # noqa: BLE001 - raised by `run` when the admitted rows are finished
                 failures.append(failure)
+        crew.relief.cancel()
 
 
-async def labour(todo: MemoryObjectReceiveStream[Target], hands: Hands) -> None:
-    """One worker: one row after the other until no more come."""
-    async for target in todo:
-        await hands.results.send(await attempt_until_settled(target, hands))
+async def labour(crew: Crew) -> None:
+    """One worker: one row after the other until no more come, or there are more workers than places."""
+    async for target in crew.rows:
+        await crew.hands.results.send(await attempt_until_settled(target, crew.hands))
+        if crew.hired > crew.places:
+            break
+    crew.hired -= 1
 
 
 async def attempt_until_settled(target: Target, hands: Hands) -> Outcome:

@@ -2,7 +2,9 @@
 
 A sign of death is looked into by a canary, a question that every living resolver answers. Where the canary fails too,
 no further query is sent; one of those waiting asks the canary again, with growing pauses, until it answers. Then the
-questions that met the outage are asked again, so that no row is judged by it.
+questions that met the outage are asked again, so that no row is judged by it. An outage that ended before its first
+time-out was never seen: a question that met a silence, in which nobody got an answer, is asked twice. So is one whose
+answer could not be fetched from a resolver that lives: the second time that is a time-out of this name.
 
 Nor do we kill it ourselves: only so many questions are out at once. Thousands in one moment overrun the buffer of its
 socket, and what is lost there would come back as time-outs of the domains.
@@ -11,7 +13,7 @@ Touches: clock. Source: docs/guarantees.md P7.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import anyio
@@ -31,6 +33,9 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 HEALTHY_FOR_S = 1.0
 """How long the word of a canary counts: its rate stays below one query a second."""
+
+SILENCE_S = 4.0
+"""Shorter than a question takes to time out, so that an outage which costs one leaves such a silence."""
 
 
 @dataclass(slots=True)
@@ -53,6 +58,8 @@ class Breaking:
     _outages: int = 0
     _is_open: bool = False
     _healthy_at_s: float = float("-inf")
+    _answered_at_s: float = float("-inf")
+    _silent_until_s: float = float("-inf")
     _turn: anyio.Lock = field(default_factory=anyio.Lock)
     _places: anyio.Semaphore = field(init=False)
 
@@ -96,6 +103,7 @@ class Breaking:
     async def _asked(self, ask: Callable[[str], Awaitable[Answer[T]]], name: str) -> Answer[T]:
         """Ask while the resolver lives; an answer that may owe to an outage is asked for again."""
         gives_up_at_s = self.monotonic_s() + self.patience_s
+        is_again = False
         while await self._lives(gives_up_at_s):
             came_at_s = self.monotonic_s()
             async with self._places:
@@ -105,12 +113,28 @@ class Breaking:
                     continue
                 answer = await ask(name)
             if answer.fault is None or answer.fault.kind not in SUSPECT:
+                self._hear()
                 return answer
             if self.stalled_since(asked_at_s):
                 continue
+            is_doubtful = answer.fault.kind is Kind.RESOLVER_DOWN or self._was_silent(asked_at_s)
             if await self._is_sound(answer.fault, outages):
-                return answer
+                if is_again or not is_doubtful:
+                    return of_the_name(answer)
+                is_again = True
+                gives_up_at_s += self.monotonic_s() - asked_at_s
         return Answer(name, fault=Fault(Stage.RESOLVE, Kind.RESOLVER_DOWN, Side.OURS, f"{self.name} is dead"))
+
+    def _hear(self) -> None:
+        """Note a good answer, and the end of a silence."""
+        now_s = self.monotonic_s()
+        if now_s - self._answered_at_s > SILENCE_S:
+            self._silent_until_s = now_s
+        self._answered_at_s = now_s
+
+    def _was_silent(self, since_s: float) -> bool:
+        """Tell whether nobody heard anything for a while, at any time since then: an outage that nobody saw."""
+        return self._silent_until_s >= since_s or self.monotonic_s() - self._answered_at_s > SILENCE_S
 
     async def _is_sound(self, fault: Fault, outages: int) -> bool:
         """Tell whether a suspect answer is about the domain: the resolver lived before it and lives after it."""
@@ -146,3 +170,13 @@ class Breaking:
             await self.sleep(max(0.0, min(pause_s, gives_up_at_s - self.monotonic_s())))
             await self._look()
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+def of_the_name(answer: Answer[T]) -> Answer[T]:
+    """Take it for what it is where the resolver lives: a name that it hangs up on, say because its answer was cut and
+    its TCP is closed, must not end the run as a dead resolver does.
+    """
+    fault = answer.fault
+    if fault is None or fault.kind is not Kind.RESOLVER_DOWN:
+        return answer
+    return replace(answer, fault=replace(fault, kind=Kind.DNS_TIMEOUT, side=Side.REMOTE))

@@ -22,6 +22,7 @@ import dns.inet
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.wire
 from anyio.streams.buffered import BufferedByteReceiveStream
@@ -229,14 +230,21 @@ def _tlsa_records(wire: bytes) -> tuple[TlsaRecord, ...]:
 def _answer(name: str, kind: str, response: dns.message.Message, read: Callable[[Any], T] | None) -> Answer[Any]:
     """Take the records of the type asked for, and what the CNAME records say. Without `read` they are TLSA records."""
     wanted = dns.rdatatype.from_text(kind)
-    sets = [each for each in response.answer if each.rdtype in {wanted, dns.rdatatype.CNAME}]
+    ours = [
+        each for each in response.answer if each.rdclass == dns.rdataclass.IN
+    ]  # of others dnspython reads no fields
+    sets = [each for each in ours if each.rdtype in {wanted, dns.rdatatype.CNAME}]
     aliases = {
         _text(each.name).lower(): _text(each[0].target).lower() for each in sets if each.rdtype == dns.rdatatype.CNAME
     }
-    if read is None:
-        found: tuple[Any, ...] = _tlsa_records(response.wire or b"")
-    else:
-        found = tuple(read(record) for each in sets if each.rdtype == wanted for record in each)
+    try:
+        found: tuple[Any, ...] = (
+            _tlsa_records(response.wire or b"")
+            if read is None
+            else tuple(read(record) for each in sets if each.rdtype == wanted for record in each)
+        )
+    except dns.exception.DNSException as error:  # what was read leniently may end too soon
+        return Answer(name, fault=Fault(Stage.RESOLVE, Kind.DNS_MALFORMED, detail=str(error)[:300]))
     end = name if kind == "CNAME" and found else follow(name, aliases)
     return assembled(name, found, end, min((each.ttl for each in sets), default=None))
 

@@ -258,4 +258,58 @@ def test_the_tally_counts_words_and_never_what_a_peer_says() -> None:
     tally.add(record(Target(1, "a.test")))
     tally.add_row({"status": "ok", "starttls": "pass", "first_finding": "null-mx", "domain": "a.test"})
     assert (tally.rows, tally.count("status", "ok"), tally.count("starttls", "pass")) == (2, 2, 1)
-    assert set(tally.words) == {"status", "starttls", "webpki", "dane", "mta_sts", "tls_rpt", "first_finding"}
+    axes = {"status", "starttls", "webpki", "dane", "mta_sts", "tls_rpt"}
+    assert set(tally.words) == {*axes, "first_finding", "would_wait"}
+
+
+async def test_rows_that_only_wait_for_their_turn_hold_up_nobody() -> None:
+    """docs/guarantees.md P11: the first rows of the list all wait for one slow provider."""
+    waiting, sink, open_again = 0, Memory(), anyio.Event()
+
+    async def survey(target: Target) -> Record:
+        nonlocal waiting
+        if target.n <= 50:
+            waiting += 1
+            await open_again.wait()
+            waiting -= 1
+        return record(target)
+
+    async def let_in_when_the_others_are_done() -> None:
+        with anyio.fail_after(20):
+            while len(sink.done) < 50:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.01)
+        open_again.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(let_in_when_the_others_are_done)
+        crew = Work(survey, record, workers=5, waiting=lambda: waiting)
+        await run(List(100), crew, sink, Control())
+    assert sorted(sink.done[:50]) == list(range(51, 101))
+    assert sorted(sink.done) == list(range(1, 101))
+
+
+async def test_those_who_wait_are_bounded_and_so_are_workers_afterwards() -> None:
+    waiting, busy, most, sink, open_again = 0, 0, 0, Memory(), anyio.Event()
+
+    async def survey(target: Target) -> Record:
+        nonlocal waiting, busy, most
+        busy += 1
+        most = max(most, busy if open_again.is_set() else 0)
+        if target.n <= 20:
+            waiting += 1
+            await open_again.wait()
+            waiting -= 1
+        await anyio.sleep(0.001)
+        busy -= 1
+        return record(target)
+
+    async def let_in() -> None:
+        await anyio.sleep(1.0)
+        assert waiting <= 8 + 4
+        open_again.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(let_in)
+        await run(List(300), Work(survey, record, workers=4, waiting=lambda: waiting, waiting_most=8), sink, Control())
+    assert sorted(sink.done) == list(range(1, 301))
+    assert most <= 12

@@ -1,7 +1,8 @@
 """The story of an outage, in pretended time."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -232,3 +233,64 @@ async def test_who_stood_in_line_when_it_died_waits_until_it_lives() -> None:
     answers = await asked_at_once(breaking, 20)
     assert [answer.fault for answer in answers] == [None] * 20
     assert len([at_s for at_s, _ in world.asked if at_s < 100]) <= 2  # the second may go while the canary flies
+
+
+async def test_an_outage_that_ended_before_its_first_time_out_costs_no_row() -> None:
+    """Nobody saw it: the canary is asked when the resolver lives again."""
+    world = World()
+    slow = SlowWorld(world, is_alive=lambda now_s: now_s >= 14)
+    breaking = Breaking(slow, world.canary, 600.0, lambda: world.now_s, world.sleep)
+    assert (await breaking.ipv4("host")).fault is None
+    assert world.now_s == 15
+    assert len(world.canaries_at_s) == 1
+
+
+async def test_a_domain_that_times_out_twice_is_believed_in_a_quiet_run() -> None:
+    world = World()
+    slow = SlowWorld(world, is_alive=lambda _: False)
+    answer = await Breaking(slow, world.canary, 600.0, lambda: world.now_s, world.sleep).ipv4("host")
+    assert answer.fault == TIMEOUT
+    assert world.now_s == 30
+
+
+async def test_a_domain_that_times_out_while_others_get_answers_is_asked_once() -> None:
+    world = World()
+    slow = SlowWorld(world, is_alive=lambda _: False)
+    breaking = Breaking(slow, world.canary, 600.0, lambda: world.now_s, world.sleep)
+    await breaking.txt("another")
+    world.now_s = 1.0
+    slow.meanwhile = lambda: breaking.txt("another")
+    assert (await breaking.ipv4("host")).fault == TIMEOUT
+    assert world.now_s == 16
+
+
+async def test_a_name_that_a_living_resolver_hangs_up_on_does_not_make_the_resolver_dead() -> None:
+    world = World(faults={"cut": DOWN})
+    breaking = world.breaking()
+    answer = await breaking.mx("cut")
+    assert answer.fault is not None
+    assert (answer.fault.kind, answer.fault.side) == (Kind.DNS_TIMEOUT, Side.REMOTE)
+    assert [name for _, name in world.asked] == ["cut", "cut"]
+    assert (await breaking.mx("other")).fault is None
+
+
+@dataclass
+class SlowWorld:
+    """Its A records come from a domain that takes 15 s where it is dead; all else is answered by `world` at once."""
+
+    world: World
+    is_alive: Callable[[float], bool]
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+    name: str = "table"
+
+    async def ipv4(self, host: str) -> Answer[str]:
+        if self.is_alive(self.world.now_s):
+            return await self.world.ipv4(host)
+        for _ in range(15):
+            self.world.now_s += 1
+            if self.meanwhile is not None:
+                await self.meanwhile()
+        return Answer(host, fault=TIMEOUT)
+
+    def __getattr__(self, question: str) -> Any:
+        return getattr(self.world, question)

@@ -13,6 +13,7 @@ import pytest
 
 from scanner.model.fault import Kind, Side, Stage
 from scanner.model.route import Answer, MxRecord, TlsaRecord, Validity
+from scanner.net import validating
 from scanner.net.validating import ValidatingResolver, trusted_path
 from tests.unit.net import scripted_dns as play
 
@@ -194,3 +195,27 @@ async def test_rfc_7672_s2_2_3_a_record_that_the_library_refuses_is_kept() -> No
         answer = await ValidatingResolver(server.place, 20).tlsa(name)
     assert (answer.records, answer.validity) == ((TlsaRecord(3, 1, 1, b"\x00\xaa"),), Validity.SECURE)
     assert answer.fault is None
+
+
+def test_an_answer_that_ends_too_soon_is_malformed_and_no_bug() -> None:
+    """The message is read leniently, its TLSA records once more and as they are."""
+    query = dns.message.make_query("_25._tcp.mx.test", "TLSA")
+    response = dns.message.make_response(query)
+    response.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "TLSA", "3 1 1 " + "ab" * 32))
+    cut = validating._read(response.to_wire()[:-3])
+    assert cut is not None
+    answer = validating._answer("_25._tcp.mx.test", "TLSA", cut, None)
+    assert answer.records == ()
+    assert answer.fault is not None
+    assert answer.fault.kind is Kind.DNS_MALFORMED
+
+
+def test_records_of_another_class_than_asked_for_are_passed_over() -> None:
+    query = dns.message.make_query("mx.test", "A")
+    response = dns.message.make_response(query)
+    chaos = dns.rdata.GenericRdata(dns.rdataclass.CH, dns.rdatatype.A, b"\x01d\x00\x00\x01")
+    response.answer.append(dns.rrset.from_rdata(query.question[0].name, 60, chaos))
+    answer = validating._answer("mx.test", "A", response, lambda found: str(found.address))
+    assert answer.records == ()
+    assert answer.fault is not None
+    assert answer.fault.kind is Kind.NODATA
