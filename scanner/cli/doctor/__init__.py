@@ -1,0 +1,1 @@
+"""`starttls doctor`: may this machine scan? Facts are gathered first, and judged by pure functions."""
