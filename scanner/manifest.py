@@ -16,7 +16,7 @@ import orjson
 
 from scanner import text
 from scanner.checkpoint import Interruption, ListIdentity
-from scanner.model.session import Role
+from scanner.model.session import Canary, Role
 from scanner.tally import Tally
 
 SCHEMA = "1.0"
@@ -71,9 +71,21 @@ class Named:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """One version of a file that may change in mid-run, and from when on it was in force."""
+
+    sha256: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The whole run. `settings` is the effective configuration without secrets; `pace` holds the rates used by cap.
+    `canaries` are the last counts by source.
+
+    `exclusions` names the file of exclusions as it was in the end; `exclusions_versions` are all that this part of
+    the run obeyed.
 
     `families` counts sessions by address family. Durations in `latency_ms` are by stage and percentile.
     """
@@ -91,9 +103,11 @@ class Manifest:
     input: ListIdentity | None = None
     seed: int
     sources: tuple[SourceUsed, ...]
+    canaries: tuple[Canary, ...] = ()
     resolvers: tuple[ResolverUsed, ...]
     trust_store: Named | None = None
     exclusions: Named | None = None
+    exclusions_versions: tuple[Since, ...] = ()
     special_addresses_date: str | None = None
     pace: Mapping[str, float] | None = None
     latency_ms: Mapping[str, Mapping[str, int]] | None = None
@@ -106,9 +120,14 @@ def encode(manifest: Manifest) -> bytes:
     """One JSON object, indented for people."""
     document = {each.name: plain(getattr(manifest, each.name)) for each in fields(manifest)}
     counts = {name: plain(getattr(manifest.tally, name)) for name in COUNTS}
+    alarms = [
+        {"rule": alarm.rule.written, "rows": alarm.rows, "example": alarm.example or None}
+        for alarm in manifest.tally.alarms
+    ]
     del document["tally"]
     return orjson.dumps(
-        {"schema": SCHEMA, **document, "counts": counts}, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        {"schema": SCHEMA, **document, "counts": counts, "alarms": plain(alarms)},
+        option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
     )
 
 

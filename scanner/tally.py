@@ -8,13 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scanner import text
+from scanner import alarms, text
+from scanner.alarms import Alarm
 from scanner.model.fault import Fault
 from scanner.model.record import Record
 from scanner.model.session import Hello
+from scanner.model.target import TlsPolicy
 
-COUNTED = ("status", "starttls", "webpki", "dane", "mta_sts", "tls_rpt", "first_finding")
+AXES = ("status", "starttls", "webpki", "dane", "mta_sts", "tls_rpt")
+COUNTED = (*AXES, "first_finding", "would_wait")
 """Words of the flat head that are counted, in the order of the summary."""
+WAITING = {True: "yes", False: "no", None: "unknown"}
+"""The words of `would_wait`, counted where a policy demands something."""
 PERCENTILES = (50, 90, 99)
 STEPS_PER_DOUBLING = 4
 """Durations are counted in classes that are 19 % wide: exact enough for a percentile, and few."""
@@ -22,7 +27,7 @@ STEPS_PER_DOUBLING = 4
 
 @dataclass(slots=True)
 class Tally:
-    """Counts only grow; memory is bounded by the number of words and classes there are.
+    """Counts only grow; memory is bounded by the number of words and classes there are. `alarms` look at every row.
 
     What `--deep` asks is not counted among the sessions: most of it is meant to be refused.
     """
@@ -35,13 +40,18 @@ class Tally:
     session_faults: Counter[str] = field(default_factory=Counter)
     families: Counter[str] = field(default_factory=Counter)
     durations: dict[str, Counter[int]] = field(default_factory=dict)
+    alarms: tuple[Alarm, ...] = ()
 
     def add(self, record: Record) -> None:
         """Count one finished row."""
-        assessment = record.assessment
-        head = {name: str(getattr(assessment, name)) for name in COUNTED[:-1]}
+        assessment, policy = record.assessment, record.target.policy
+        head = {name: str(getattr(assessment, name)) for name in AXES}
         first = assessment.findings[0].type if assessment.findings else ""
-        self._add_head({**head, "first_finding": first})
+        self._add_head(
+            {**head, "first_finding": first, "would_wait": waiting(policy, would_wait=assessment.would_wait)}
+        )
+        if self.alarms:
+            self._alarm(alarms.head_of(record))
         for session in record.evidence.sessions if record.evidence else ():
             if not session.shared and not session.hello.is_deep:
                 kind = session.fault.kind.value if session.fault else ""
@@ -49,7 +59,9 @@ class Tally:
 
     def add_row(self, row: Mapping[str, Any]) -> None:
         """Count one row as a resumed run reads it from its file."""
-        self._add_head(row)
+        policy = row.get("input", {}).get("tls_policy")
+        self._add_head({**row, "would_wait": waiting(policy, would_wait=row.get("would_wait"))})
+        self._alarm(row)
         for session in row.get("sessions", ()):
             if not session["shared"] and not Hello(session["hello"]).is_deep:
                 times = [(stage, took) for stage, took in session["times_ms"].items() if took is not None]
@@ -79,12 +91,21 @@ class Tally:
             if isinstance(word, str) and word:
                 self.words[name][word] += 1
 
+    def _alarm(self, head: Mapping[str, Any]) -> None:
+        for alarm in self.alarms:
+            alarm.look(head)
+
     def _add_session(self, address: str, fault: str, times_ms: Iterable[tuple[str, int]]) -> None:
         self.families["ipv6" if ":" in address else "ipv4"] += 1
         if fault:
             self.session_faults[fault] += 1
         for stage, took_ms in times_ms:
             self.durations.setdefault(stage, Counter())[duration_class(took_ms)] += 1
+
+
+def waiting(policy: str | None, *, would_wait: bool | None) -> str:
+    """Name what a policy makes of mail; empty where none demands anything."""
+    return "" if policy in {None, TlsPolicy.NONE} else WAITING[would_wait]
 
 
 def duration_class(took_ms: int) -> int:

@@ -12,6 +12,8 @@ The rules, in this order:
    line also holds a domain, it could be either, and the list is refused.
 5. Otherwise there is no header. One cell: that is the column. Several (`1,example.org`): the only cell that is a
    domain. None or two: the list is refused. In each case `--column` settles it.
+6. The policy is where `--policy-column` says, by name or number (in JSON Lines: the key); else in the column of a
+   header that is called exactly `tls_policy`, and under that key in JSON Lines.
 
 Touches: nothing.
 """
@@ -21,7 +23,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from scanner.targets import domain_names
+from scanner.targets import domain_names, policies
 from scanner.targets.refusal import ListRefused, quoted, shortened
 from scanner.targets.rows import DELIMITERS, Cells, Layout, Objects, loaded, split
 
@@ -53,6 +55,7 @@ class Form:
 
     column: str = ""
     delimiter: str = ""
+    policy: str = ""
 
 
 def decide(first: str | None, form: Form) -> Layout:
@@ -61,40 +64,45 @@ def decide(first: str | None, form: Form) -> Layout:
     if len(delimiter) > 1 or delimiter in {'"', "\r", "\n", "\0"}:
         raise ListRefused(f"--delimiter {quoted((form.delimiter,))} is not one character that can separate cells")
     if first is None:
-        return decide_unread(delimiter, form.column)
+        return decide_unread(delimiter, form)
     if first.lstrip().startswith("{") and not delimiter:
-        return decide_objects(first, form.column)
-    return decide_cells(first, delimiter or sniffed(first), form.column)
+        return decide_objects(first, form.column, form.policy)
+    return decide_cells(first, delimiter or sniffed(first), form)
 
 
-def decide_unread(delimiter: str, column: str) -> Layout:
+def decide_unread(delimiter: str, form: Form) -> Layout:
     """The first line is a bad row. What was asked for is kept, and one name per line is all that may be assumed."""
-    if POSITION.fullmatch(column) and int(column):
-        return Cells(delimiter, int(column) - 1)
-    if column or delimiter:
+    named = [word for word in (form.column, form.policy) if word]
+    if form.column and all(POSITION.fullmatch(word) and int(word) for word in named):
+        return Cells(delimiter, int(form.column) - 1, policy_at=int(form.policy) - 1 if form.policy else None)
+    if named or delimiter:
         raise ListRefused("the first line cannot be read, so no column is known: mend it or give --column N")
     return Cells("")
 
 
-def decide_objects(first: str, column: str) -> Layout:
-    """Rule 1."""
+def decide_objects(first: str, column: str, policy: str) -> Layout:
+    """Rules 1 and 6."""
     found = loaded(first)
     if found is None:
         if first.strip() == "{":
             raise ListRefused("the list is JSON, but not one object per line: convert it with `jq -c`")
-        return Objects(column or KNOWN[0])
+        return Objects(column or KNOWN[0], policy_key=policy)
     key = column or next((key for word in KNOWN for key in found if key.casefold() == word), KNOWN[0])
-    if key not in found:
-        raise ListRefused(f"no key {quoted((key,))} in the first object; it has {quoted(tuple(found))}: use --column")
-    return Objects(key)
+    for wanted, option in ((key, "--column"), (policy or key, "--policy-column")):
+        if wanted not in found:
+            has = quoted(tuple(found))
+            raise ListRefused(f"no key {quoted((wanted,))} in the first object; it has {has}: use {option}")
+    refuse_one_for_both(key, policy)
+    return Objects(key, policy_key=policy or (policies.KEY if policies.KEY in found else ""))
 
 
-def decide_cells(first: str, delimiter: str, column: str) -> Layout:
-    """Rules 3 to 5."""
+def decide_cells(first: str, delimiter: str, form: Form) -> Layout:
+    """Rules 3 to 6."""
+    column = form.column
     try:
         cells = tuple(cell.strip() for cell in split(first, delimiter))
     except csv.Error:
-        return decide_unread(delimiter, column)
+        return decide_unread(delimiter, form)
     if POSITION.fullmatch(column):
         at, header = by_position(cells, int(column))
     elif column:
@@ -103,25 +111,44 @@ def decide_cells(first: str, delimiter: str, column: str) -> Layout:
         at, header = by_itself(cells)
     if header and not POSITION.fullmatch(column):
         refuse_duplicates(cells)
-    return Cells(delimiter, at, unique(cells) if header else (), header)
+    policy_at = policy_by(cells, form.policy, is_header=header)
+    refuse_one_for_both(at, policy_at)
+    return Cells(delimiter, at, unique(cells) if header else (), header, policy_at)
 
 
-def by_position(cells: tuple[str, ...], position: int) -> tuple[int, bool]:
+def policy_by(cells: tuple[str, ...], policy: str, *, is_header: bool) -> int | None:
+    """Rule 6: the index of the policy's column, if there is one."""
+    if POSITION.fullmatch(policy):
+        return by_position(cells, int(policy), "--policy-column")[0]
+    if policy and not is_header:
+        raise ListRefused(f"no header, so no column {quoted((policy,))}: choose by number with --policy-column N")
+    if policy:
+        return by_name(cells, policy, "--policy-column")
+    return cells.index(policies.KEY) if is_header and policies.KEY in cells else None
+
+
+def refuse_one_for_both(domain: object, policy: object) -> None:
+    """Refuse one column for both: a domain is no policy."""
+    if domain == policy:
+        raise ListRefused("--policy-column: this column holds the domains")
+
+
+def by_position(cells: tuple[str, ...], position: int, option: str = "--column") -> tuple[int, bool]:
     """Rule 3 for a number: the index, and whether the first line is a header."""
     if not 1 <= position <= len(cells):
-        raise ListRefused(f"--column {position}: the first line has {len(cells)} columns, {quoted(cells)}")
+        raise ListRefused(f"{option} {position}: the first line has {len(cells)} columns, {quoted(cells)}")
     heading = HEADING.fullmatch(cells[position - 1]) is not None
     return position - 1, heading and not any(map(str.isdigit, cells))
 
 
-def by_name(cells: tuple[str, ...], column: str) -> int:
+def by_name(cells: tuple[str, ...], column: str, option: str = "--column") -> int:
     """Rule 3 for a name: as written, else with other capitals."""
     folded = [cell.casefold() for cell in cells]
     if column in cells:
         return cells.index(column)
     if column.strip().casefold() in folded:
         return folded.index(column.strip().casefold())
-    raise ListRefused(f"no column {quoted((column,))}; the first line has {quoted(cells)}: use --column")
+    raise ListRefused(f"no column {quoted((column,))}; the first line has {quoted(cells)}: use {option}")
 
 
 def by_itself(cells: tuple[str, ...]) -> tuple[int, bool]:

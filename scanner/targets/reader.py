@@ -11,7 +11,7 @@ from collections import deque
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.target import Target
 from scanner.settings import Limits
-from scanner.targets import domain_names
+from scanner.targets import domain_names, policies
 from scanner.targets.first_line import Form, decide
 from scanner.targets.lines import Lines
 from scanner.targets.refusal import ListRefused, shortened
@@ -89,9 +89,11 @@ def target(n: int, line: bytes, layout: Layout, most: int) -> Target:
     if isinstance(row, Fault):
         return Target(n, "", shortened(text), fault=row)
     name = domain_names.read(row.cell)
-    if isinstance(name, Fault):
-        return Target(n, "", shortened(row.cell), row.others, name)
-    return Target(n, name, shortened(row.cell), row.others)
+    policy = policies.read(row.policy)
+    fault = name if isinstance(name, Fault) else policy
+    if isinstance(fault, Fault):
+        return Target(n, "", shortened(row.cell), row.others, fault)
+    return Target(n, str(name), shortened(row.cell), row.others, policy=fault)
 
 
 def read_text(line: bytes, most: int) -> str | Fault:

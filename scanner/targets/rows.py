@@ -13,6 +13,7 @@ from typing import Protocol
 import orjson
 
 from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.targets import policies
 from scanner.targets.refusal import quoted, shortened
 
 DELIMITERS = {",": "comma-separated", ";": "semicolon-separated", "\t": "tab-separated", "|": "bar-separated"}
@@ -22,10 +23,11 @@ COLUMNS_MOST = 64
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cell with the domain, as written, and the other cells with their names."""
+    """The cell with the domain, as written, the other cells with their names, and the one that says the policy."""
 
     cell: str
     others: tuple[tuple[str, str], ...] = ()
+    policy: str = ""
 
 
 class Layout(Protocol):
@@ -45,12 +47,15 @@ class Layout(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Delimited columns, the domain at index `at` (from 0). Without a delimiter a line is one cell."""
+    """Delimited columns, the domain at index `at` (from 0), the policy at `policy_at` where there is one. Without a
+    delimiter a line is one cell.
+    """
 
     delimiter: str
     at: int = 0
     names: tuple[str, ...] = ()
     header: bool = False
+    policy_at: int | None = None
 
     @property
     def decision(self) -> str:
@@ -58,8 +63,9 @@ class Cells:
         if not self.delimiter:
             return f"one name per line, {'header' if self.header else 'no header'}"
         form = DELIMITERS.get(self.delimiter, f"separated by {self.delimiter!r}")
-        column = quoted(self.names[self.at : self.at + 1]) if self.header else str(self.at + 1)
-        return f"{form}, {'header' if self.header else 'no header'}, column {column}{left_out(len(self.names) - 1)}"
+        policy = "" if self.policy_at is None else f", policy in column {self._shown(self.policy_at)}"
+        where = f"{'header' if self.header else 'no header'}, column {self._shown(self.at)}{policy}"
+        return f"{form}, {where}{left_out(len(self.names) - 1)}"
 
     def split(self, text: str) -> Row | Fault:
         """As in Layout."""
@@ -70,7 +76,11 @@ class Cells:
         if len(cells) <= self.at:
             return flaw(Kind.MISSING_COLUMN, f"{len(cells)} cells; the domain should be in number {self.at + 1}")
         others = [(self.name(i), cell) for i, cell in enumerate(cells) if i != self.at]
-        return Row(cells[self.at], capped(others))
+        at = self.policy_at
+        return Row(cells[self.at], capped(others), "" if at is None or at >= len(cells) else cells[at])
+
+    def _shown(self, index: int) -> str:
+        return quoted(self.names[index : index + 1]) if self.header else str(index + 1)
 
     def name(self, index: int) -> str:
         """The header's name of a column, else its number, from 1."""
@@ -79,15 +89,17 @@ class Cells:
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """JSON Lines: one object per line, the domain under `key`."""
+    """JSON Lines: one object per line, the domain under `key`, the policy under `policy_key`, else `policies.KEY`."""
 
     key: str
     header: bool = False
+    policy_key: str = ""
 
     @property
     def decision(self) -> str:
         """As in Layout."""
-        return f"JSON Lines, key {quoted((self.key,))}"
+        policy = f", policy under {quoted((self.policy_key,))}" if self.policy_key else ""
+        return f"JSON Lines, key {quoted((self.key,))}{policy}"
 
     def split(self, text: str) -> Row | Fault:
         """As in Layout."""
@@ -97,8 +109,9 @@ class Objects:
         cell = found.pop(self.key, None)
         if not isinstance(cell, str):
             return flaw(Kind.MISSING_COLUMN, f"no text under the key {quoted((self.key,))}")
+        policy = found.get(self.policy_key or policies.KEY)
         try:
-            return Row(cell, capped([(key, written(value)) for key, value in found.items()]))
+            return Row(cell, capped([(key, written(value)) for key, value in found.items()]), written(policy))
         except orjson.JSONEncodeError:
             return flaw(Kind.BAD_ROW, "nested too deep")
 

@@ -45,8 +45,8 @@ MANIFEST = Manifest(
 KEYS = [
     *("schema", "run_id", "parent_run_id", "state", "exit_code", "started_at", "finished_at"),
     *("interruptions", "versions", "settings", "settings_sha256", "input", "seed"),
-    *("sources", "resolvers", "trust_store", "exclusions", "special_addresses_date"),
-    *("pace", "latency_ms", "families", "parked", "counts"),
+    *("sources", "canaries", "resolvers", "trust_store", "exclusions", "exclusions_versions", "special_addresses_date"),
+    *("pace", "latency_ms", "families", "parked", "counts", "alarms"),
 ]
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import orjson
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from scanner.jsonl import encode
 from scanner.model.fault import Fault, Kind, Stage
 from scanner.model.record import Record
 from scanner.model.session import Hello
+from scanner.model.target import TlsPolicy
 from scanner.tally import Tally, duration_class, upper_ms
 from tests.unit.records import records
 from tests.unit.stories import TYPICAL
@@ -36,6 +38,27 @@ def test_what_deep_asks_is_not_counted_among_the_sessions() -> None:
     plain.add(TYPICAL)
     deep.add(replace(TYPICAL, evidence=replace(evidence, sessions=(*evidence.sessions, asked))))
     assert deep == plain
+
+
+@pytest.mark.parametrize(
+    ("policy", "would_wait", "counted"),
+    [
+        (TlsPolicy.MUST_TLS, True, {"yes": 2}),
+        (TlsPolicy.DANE, False, {"no": 2}),
+        (TlsPolicy.VERIFY, None, {"unknown": 2}),
+        (TlsPolicy.NONE, None, {}),
+        (None, None, {}),
+    ],
+)
+def test_waiting_is_counted_where_a_policy_demands_something(
+    policy: TlsPolicy | None, *, would_wait: bool | None, counted: dict[str, int]
+) -> None:
+    target, assessment = replace(TYPICAL.target, policy=policy), replace(TYPICAL.assessment, would_wait=would_wait)
+    record = replace(TYPICAL, target=target, assessment=assessment)
+    tally = Tally()
+    tally.add(record)
+    tally.add_row(orjson.loads(encode(record)))
+    assert tally.words["would_wait"] == counted
 
 
 @given(st.integers(0, 10**7))
