@@ -32,10 +32,8 @@ NEVER_S = math.inf
 _SLOW_CODES = frozenset({421, 450, 451})  # RFC 5321 s3.8, s4.2.3
 _TLS_NOT_AVAILABLE = 454  # RFC 3207 s4: about its TLS, not about us, though often sent as 4.7.0
 _SLOW_TEXT = re.compile(rb"\b4\.7\.\d|too many|rate.?limit|throttl|slow(?:ing)? down", re.IGNORECASE)
-_NAMES_US = re.compile(
-    rb"blocked using|block.?list|black.?list|\b(?:dnsbl|rbl|sbl|xbl|pbl)\b|spamhaus|reputation", re.IGNORECASE
-)
-_NAMES_US_FOR_NOW = re.compile(rb"blocked using|spamhaus", re.IGNORECASE)
+_NAMES_US = re.compile(rb"(?i)blocked using|block.?list|black.?list|\b(?:dnsbl|[rsxp]bl)\b|spamhaus|reputation")
+_NAMES_US_FOR_NOW = re.compile(rb"(?i)blocked using|spamhaus")
 
 
 class Cap(StrEnum):
@@ -120,6 +118,7 @@ class _Rule:
 class _Gate:
     """Shut until `ready_at_s`, and while every place is taken. `strikes`: refusals in a row, the last `struck_at_s`."""
 
+    rule: _Rule
     interval_s: float
     ready_at_s: float = -NEVER_S
     passed_at_s: float = -NEVER_S
@@ -192,7 +191,7 @@ class Ledger:
         gate = self._gates.get(key)
         if gate is None:
             return -NEVER_S
-        return gate.ready_at_s if gate.taken < self._rules[key[0]].places else NEVER_S
+        return gate.ready_at_s if gate.taken < gate.rule.places else NEVER_S
 
     def why_parked(self, wish: Knock) -> str | None:
         """Why nobody knocks there any more, if so."""
@@ -220,24 +219,23 @@ class Ledger:
             self._sweep(now_s)
         self._connections[wish.keys[3][1]] += 1
         for key in wish.keys:
-            rule, gate = self._rules[key[0]], self._gate(key)
+            gate = self._gate(key)
             self._shortest_s[key[0]] = min(self._shortest_s[key[0]], now_s - gate.passed_at_s)
             gate.taken += 1
             gate.passed_at_s = now_s
-            gate.ready_at_s = now_s + gate.interval_s * (1 + rule.spread * self._draw() if rule.spread else 1)
+            gate.ready_at_s = now_s + gate.interval_s * (1 + (gate.rule.spread and gate.rule.spread * self._draw()))
 
     def _gate(self, key: Key) -> _Gate:
-        if key not in self._gates:
-            self._gates[key] = _Gate(self._rules[key[0]].interval_s)
-        return self._gates[key]
+        rule = self._rules.get(key) or self._rules[key[0]]
+        return self._gates.setdefault(key, _Gate(rule, rule.interval_s))
 
     def _win_back(self, granted: Granted) -> None:
         """Come a little sooner from the next connection on; the interval that runs is not cut short."""
         for key in granted.knock.keys:
-            rule, gate = self._rules[key[0]], self._gates[key]
+            gate = self._gates[key]
             if granted.at_s >= gate.struck_at_s:  # what began before the last refusal proves nothing
                 gate.strikes = 0
-                gate.interval_s = max(rule.floor_s, gate.interval_s * rule.won_back)
+                gate.interval_s = max(gate.rule.floor_s, gate.interval_s * gate.rule.won_back)
 
     def _slow_down(self, now_s: float, granted: Granted, why: str) -> None:
         """Pause the address; after a second refusal in a row pause its provider, after `park_after` park it.
@@ -254,7 +252,7 @@ class Ledger:
 
         Sessions that were open together and are refused together count once: they began before the first refusal.
         """
-        gate, usual_s = self._gates[key], self._rules[key[0]].interval_s
+        gate, usual_s = self._gates[key], self._gates[key].rule.interval_s
         if granted.at_s < gate.struck_at_s:
             return gate.strikes
         gate.strikes += 1
@@ -272,29 +270,31 @@ class Ledger:
 
     def _sweep(self, now_s: float) -> None:
         """Forget what may be forgotten; the next sweep waits for as many again, so that it costs little."""
-        idle = [key for key, gate in self._gates.items() if not gate.taken and gate.ready_at_s <= now_s]
-        struck = [key for key in idle if self._remembers_refusal(key)]
+        idle = [(key, gate) for key, gate in self._gates.items() if not gate.taken and gate.ready_at_s <= now_s]
+        struck = [key for key, gate in idle if gate.strikes > 0 or gate.interval_s > gate.rule.interval_s]
         surplus = len(self._gates) - (len(idle) - len(struck)) - self._remembered
         kept = set(struck[max(0, surplus) :])
-        for key in idle:
+        for key, _ in idle:
             if key not in kept:
                 del self._gates[key]
         self._sweep_at = max(self._remembered, 2 * len(self._gates))
 
-    def _remembers_refusal(self, key: Key) -> bool:
-        gate = self._gates[key]
-        return gate.strikes > 0 or gate.interval_s > self._rules[key[0]].interval_s
 
-
-def _rules(pace: Pace, limits: Limits) -> dict[Cap, _Rule]:
+def _rules(pace: Pace, limits: Limits) -> dict[Cap | Key, _Rule]:
     """Rates as intervals. An address trusts after few clean answers, a provider after some twenty."""
     floor_s = min(pace.address_floor_s, pace.address_interval_s)
-    prefix_s, provider_s = SPACING / pace.prefix_per_s, SPACING / pace.provider_per_s
-    source_s, run_s = SPACING / pace.source_per_s, SPACING / pace.run_per_s
-    return {
+    rules: dict[Cap | Key, _Rule] = {
         Cap.ADDRESS: _Rule(pace.address_interval_s, floor_s, pace.address_open, 0.5, ADDRESS_SPREAD),
-        Cap.PREFIX: _Rule(prefix_s, prefix_s, pace.prefix_open),
-        Cap.PROVIDER: _Rule(provider_s, provider_s, pace.provider_open, 0.97),
-        Cap.SOURCE: _Rule(source_s, source_s, pace.source_open),
-        Cap.RUN: _Rule(run_s, run_s, limits.open_sessions),
+        Cap.PREFIX: _steady(pace.prefix_per_s, pace.prefix_open),
+        Cap.PROVIDER: _steady(pace.provider_per_s, pace.provider_open, 0.97),
+        Cap.SOURCE: _steady(pace.source_per_s, pace.source_open),
+        Cap.RUN: _steady(pace.run_per_s, limits.open_sessions),
     }
+    for each in pace.sources:
+        own = _steady(each.rate_per_s or pace.source_per_s, each.open_most or pace.source_open)
+        rules[Cap.SOURCE, each.address, ""] = own
+    return rules
+
+
+def _steady(per_s: float, places: int, won_back: float = 1.0) -> _Rule:
+    return _Rule(SPACING / per_s, SPACING / per_s, places, won_back)

@@ -53,6 +53,7 @@ class Limits:
     sessions_remembered: int = 20_000
     answers_remembered: int = 60_000
     tries_after_own_fault: int = 3
+    follow_up_rounds: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Pace:
 
     An address starts at `address_interval_s` between sessions and earns shorter ones down to `address_floor_s` while
     answers stay clean. After 421, 450 or "too many": `backoff_s`, doubling to `backoff_most_s`; `park_after` in a row
-    park the (source, provider) until the next run.
+    park the (source, provider) until the next run. `sources` may have a rate and a number of places of their own.
     """
 
     source_per_s: float = 50.0
@@ -78,6 +79,7 @@ class Pace:
     backoff_s: float = 300.0
     backoff_most_s: float = 4000.0
     park_after: int = 3
+    sources: tuple[Source, ...] = ()
 
 
 GENTLE = Pace(source_per_s=10.0, run_per_s=20.0, prefix_per_s=0.2, provider_per_s=0.5, address_interval_s=60.0)
@@ -125,7 +127,8 @@ class SourceUse(StrEnum):
 class Settings:
     """One run, as asked for. `resolvers` are `address` or `address:port`, in order; `allow_networks` are for labs.
 
-    `deep`: ask every server in further sessions which versions and weak suites it takes.
+    `deep`: ask every server in further sessions which versions and weak suites it takes. `follow_up`: ask again where
+    our sources disagree. `canaries` are domains or MX hosts known to offer STARTTLS.
     """
 
     sources: tuple[Source, ...]
@@ -136,6 +139,8 @@ class Settings:
     allow_networks: tuple[Network, ...] = ()
     seed: int = 0
     deep: bool = False
+    follow_up: bool = True
+    canaries: tuple[str, ...] = ()
     deadlines: Deadlines = field(default_factory=Deadlines)
     limits: Limits = field(default_factory=Limits)
     pace: Pace = STANDARD

@@ -2,7 +2,8 @@
 
 A target is followed along its mail route to sessions whose observed evidence is assessed into a record. Every arrow is
 one function below; the network is behind three small Protocols, which `net` implements. One domain's endpoints are
-visited one after the other: parallelism comes from many domains, politeness from order.
+visited one after the other: parallelism comes from many domains, politeness from order. Only the sources that are
+compared at one endpoint get in line together, so that a queue or a slow greeting does not set them far apart.
 
 Touches: nothing itself. Source: RFC 5321 section 5.1 (locate), RFC 8461 and 8460 (discover), RFC 3207 (converse).
 """
@@ -12,16 +13,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import anyio
+
 from scanner.model.assessment import Assessment, Finding, Status, Verdict
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.policy import MtaSts, PolicyFetch, TlsRpt
 from scanner.model.record import Evidence, Record
 from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, TlsaRecord, Validity
-from scanner.model.session import Hello, Session, Source
+from scanner.model.session import Canary, Hello, Session, Source
 from scanner.model.target import Target, TlsPolicy
-from scanner.protocols import deep, mta_sts, mx, tlsa, tlsrpt
-from scanner.protocols.exclusions import Exclusions
-from scanner.settings import Settings
+from scanner.protocols import deep, follow_up, mta_sts, mx, tlsa, tlsrpt
+from scanner.protocols.exclusions import LeftAlone
+from scanner.settings import Settings, SourceUse
 
 
 class Resolver(Protocol):
@@ -64,11 +67,17 @@ class PolicyFetcher(Protocol):
         """GET https://mta-sts.<domain>/.well-known/mta-sts.txt (RFC 8461 section 3.3)."""
 
 
+def no_canaries() -> tuple[Canary, ...]:
+    """Say nothing: none were named."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What one survey works with. `validating` answers like `resolver` and knows the security status (DNSSEC); it is
     asked only where that decides something, and is None where no resolver can be trusted to validate. `judge` is a pure
-    function over the evidence and a moment: the same that judges stored rows again.
+    function over the evidence and a moment: the same that judges stored rows again. `canaries` gives what our sources
+    saw last of servers known to offer STARTTLS.
     """
 
     resolver: Resolver
@@ -76,8 +85,9 @@ class Tools:
     prober: Prober
     fetcher: PolicyFetcher
     judge: Callable[[Evidence, datetime, TlsPolicy | None], Assessment]
-    exclusions: Exclusions
+    exclusions: LeftAlone
     now: Callable[[], datetime]
+    canaries: Callable[[], tuple[Canary, ...]] = no_canaries
 
 
 async def survey(target: Target, tools: Tools, settings: Settings, run_id: str) -> Record:
@@ -89,7 +99,7 @@ async def survey(target: Target, tools: Tools, settings: Settings, run_id: str) 
     route = await locate_secured(target.domain, tools, settings)
     policies = await discover(target.domain, route, tools)
     sessions = await converse(route, tools, settings)
-    evidence = Evidence(route, *policies, sessions)
+    evidence = Evidence(route, *policies, sessions, tools.canaries())
     return Record(run_id, target, observed_at, evidence, tools.judge(evidence, observed_at, target.policy))
 
 
@@ -115,7 +125,7 @@ def given_up(target: Target, fault: Fault, run_id: str, at: datetime) -> Record:
     return Record(run_id, target, at, evidence, Assessment(status=Status.INCONCLUSIVE))
 
 
-def excluded(name: str, exclusions: Exclusions) -> Fault | None:
+def excluded(name: str, exclusions: LeftAlone) -> Fault | None:
     """The fault of a name that asked to be left alone."""
     rule = exclusions.rule_for_name(name)
     return None if rule is None else Fault(Stage.INPUT, Kind.EXCLUDED, Side.INPUT, rule)
@@ -182,11 +192,48 @@ async def converse(route: Route, tools: Tools, settings: Settings) -> tuple[Sess
     """Every address of every host up to the caps, from the sources that the settings ask for."""
     sessions: list[Session] = []
     for visit, endpoint in enumerate(mx.endpoints(route, settings.port, settings.limits)):
-        for source in mx.sources(endpoint, visit, settings):
-            sessions += await knock(endpoint, source, tools)
+        sessions += await compare(endpoint, mx.sources(endpoint, visit, settings), tools)
+    if settings.follow_up and settings.source_use is SourceUse.EACH:
+        sessions += await ask_again(sessions, tools, settings)
     if settings.deep:
         sessions += await look_deeper(route, sessions, tools, settings)
     return tuple(sessions)
+
+
+async def compare(endpoint: Endpoint, sources: tuple[Source, ...], tools: Tools) -> list[Session]:
+    """Knock at one endpoint from each of these sources, the first one first, and each as soon as its pace allows."""
+    if len(sources) == 1:
+        return await knock(endpoint, sources[0], tools)
+    held: dict[str, list[Session]] = {source.name: [] for source in sources}
+
+    async def visit(source: Source) -> None:
+        held[source.name] += await knock(endpoint, source, tools)
+
+    try:
+        async with anyio.create_task_group() as group:
+            for source in sources:
+                group.start_soon(visit, source)
+    except ExceptionGroup as bugs:
+        raise bugs.exceptions[0] from bugs
+    return [session for sessions in held.values() for session in sessions]
+
+
+async def ask_again(visits: list[Session], tools: Tools, settings: Settings) -> list[Session]:
+    """Follow up where sources disagree, one after the other: the order matters here, and the pace makes the pauses.
+
+    A peer that wants to be left alone meanwhile is, and that takes nothing from what it said before.
+    """
+    named = {source.name: source for source in settings.sources}
+    held: list[Session] = []
+    for endpoint in dict.fromkeys(session.endpoint for session in visits):
+        seen = [session for session in visits if session.endpoint == endpoint]
+        for times in range(1, settings.limits.follow_up_rounds + 1):
+            for name in follow_up.next_sources(seen):
+                session = await tools.prober.converse(endpoint, named[name], Hello.USUAL, times)
+                if follow_up.was_held(session):
+                    seen.append(session)
+                    held.append(session)
+    return held
 
 
 async def knock(endpoint: Endpoint, source: Source, tools: Tools) -> list[Session]:

@@ -17,10 +17,12 @@ import orjson
 
 from scanner import jsonl
 from scanner.assess.judgement import Judge
+from scanner.assess.senders.delivery import ALL_MODELS
 from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import read_bytes, trusted
 from scanner.cli.streams import show_line
+from scanner.cli.units import models
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,23 @@ def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
     parser.add_argument("file", metavar="FILE", help="rows of a scan")
     parser.add_argument("--certificates", metavar="FILE", help="certificates, FILE.certificates.jsonl otherwise")
     parser.add_argument("--ca-file", metavar="PEM", help="trust anchors, instead of the Mozilla list of certifi")
+    parser.add_argument("--models", metavar="NAMES", help="sender models, separated by commas; all otherwise")
     asked = parsed(parser, words)
-    judge = Judge(trusted("--ca-file", read_bytes(asked["ca_file"] or certifi.where(), "--ca-file")))
+    anchors = trusted("--ca-file", read_bytes(asked["ca_file"] or certifi.where(), "--ca-file"))
+    judge = Judge(anchors, chosen_models(asked["models"]))
     with opened(asked["file"]) as rows, opened(asked["certificates"] or beside(asked["file"])) as stream:
         certificates = jsonl.Certificates(CertificateFile(stream, indexed(stream)))
         for number, line in enumerate(rows, 1):
             show_line(judged_again(line, certificates, judge, f"{asked['file']}, line {number}"))
     return Exit.OK
+
+
+def chosen_models(text: str | None) -> tuple[str, ...]:
+    """Read the names of sender models. Raises Refused."""
+    try:
+        return ALL_MODELS if text is None else models(text)
+    except ValueError as error:
+        raise Refused(Exit.USAGE, f"--models: {error}") from None
 
 
 def beside(path: str) -> str:

@@ -4,12 +4,14 @@ Touches: the routing table, chance. Source: docs/record.md (options, manifest).
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from scanner.alarms import Rule
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.options import Chosen
-from scanner.model.session import Source
+from scanner.model.session import Role, Source
 from scanner.net.sockets import any_address
 from scanner.settings import PROFILES, Deadlines, Limits, Settings, SourceUse
 
@@ -20,7 +22,10 @@ NOT_OF_THE_RESULT = frozenset(
         "certificates",
         "resume",
         "overwrite",
+        "fail-on",
         "resolver-patience",
+        "network-patience",
+        "processes",
         "status-interval",
         "quiet",
         "log-format",
@@ -47,6 +52,8 @@ def settings(chosen: Chosen) -> Settings:
         allow_networks=chosen["allow-net"],
         seed=secrets.randbits(SEED_BITS) if chosen["seed"] is None else chosen["seed"],
         deep=deep(chosen),
+        follow_up=not chosen["no-follow-up"],
+        canaries=tuple(dict.fromkeys(chosen["canary"])),
         deadlines=replace(
             deadlines, **given(chosen, {each.name: deadline_option(each.name) for each in fields(Deadlines)})
         ),
@@ -73,10 +80,12 @@ def deadline_option(field: str) -> str:
 
 
 def sources(chosen: Chosen) -> tuple[Source, ...]:
-    """Give every source its EHLO name; each address and each name stands for one source only."""
+    """Give every source its EHLO name; each address and each name stands for one source only, and one sends mail."""
     asked: tuple[Source, ...] = chosen["source"] or (Source(ANYWHERE, any_address()),)
     if len({each.name for each in asked}) < len(asked) or len({each.address for each in asked}) < len(asked):
         raise Refused(Exit.USAGE, "--source: an address or a name is there twice")
+    if all(each.role is not Role.MAIL for each in asked):
+        raise Refused(Exit.USAGE, "--source: one source at least has to have the role mail: whose mail is it about?")
     if chosen["sources"] == SourceUse.EACH and len(asked) < 2:
         raise Refused(Exit.USAGE, "--sources each: two sources are needed to compare; name them with --source")
     return tuple(replace(each, ehlo_name=each.ehlo_name or chosen["ehlo-name"]) for each in asked)
@@ -92,10 +101,22 @@ def written(value: object) -> str | list[str] | None:
     if value is None:
         return None
     if isinstance(value, Source):
-        return f"{value.address}={value.name}@{value.ehlo_name}"
+        return written_source(value)
     if isinstance(value, tuple):
         return [str(written(each)) for each in value]
+    if isinstance(value, Mapping):
+        return [f"{domain}={policy}" for domain, policy in sorted(value.items())]
+    if isinstance(value, Rule):
+        return value.written
     return str(value)
+
+
+def written_source(source: Source) -> str:
+    """Write a source as it would stand on the command line."""
+    at = f"@{source.ehlo_name}" if source.ehlo_name else ""
+    rate = "" if source.rate_per_s is None else f",rate={source.rate_per_s}/s"
+    places = "" if source.open_most is None else f",open={source.open_most}"
+    return f"{source.address}={source.name}{at},role={source.role}{rate}{places}"
 
 
 def deciding(chosen: Chosen) -> dict[str, object]:

@@ -16,6 +16,7 @@ class Exit(IntEnum):
     ENVIRONMENT = 5
     OUTPUT = 6
     LOCKED = 7
+    ALARM = 8
     HUNG_UP = 129
     INTERRUPTED = 130
     CONSUMER_GONE = 141
@@ -35,6 +36,7 @@ WORDS = {
     Exit.ENVIRONMENT: "the environment does not allow a scan",
     Exit.OUTPUT: "the output failed",
     Exit.LOCKED: "another run holds the lock",
+    Exit.ALARM: "finished, and a --fail-on rule matched",
     Exit.HUNG_UP: "hung up; the run can be resumed",
     Exit.INTERRUPTED: "interrupted; the run can be resumed",
     Exit.CONSUMER_GONE: "the consumer closed the pipe",

@@ -7,10 +7,11 @@ import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import certifi
 
@@ -18,10 +19,13 @@ from scanner import __version__, checkpoint, manifest, schema, targets
 from scanner.assess import trust
 from scanner.checkpoint import Claim, ListIdentity
 from scanner.cli import configuration
+from scanner.cli.exclusion_file import ExclusionFile
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.options import Chosen
 from scanner.cli.preflight import room_for_sessions
-from scanner.model.target import Target
+from scanner.cli.streams import teller
+from scanner.manifest import Since
+from scanner.model.target import Target, TlsPolicy
 from scanner.net.clock import Clock
 from scanner.protocols import exclusions, special_blocks
 from scanner.settings import Settings
@@ -38,8 +42,7 @@ class Job:
     settings: Settings
     targets: targets.TargetList
     list_identity: ListIdentity | None
-    exclusions: exclusions.Exclusions
-    exclusions_digest: str
+    exclusions: ExclusionFile
     trust: trust.Trust
     clock: Clock
     started_at: datetime
@@ -51,7 +54,7 @@ class Job:
         while rows := self.targets.batch():
             mine = [row for row in rows if of == 1 or row.n % of == shard % of]
             if mine:
-                return mine
+                return demanded(mine, self.chosen["partners"])
         return []
 
     @property
@@ -61,9 +64,11 @@ class Job:
 
     @property
     def settings_digest(self) -> str:
-        """Digest of all that decides the rows: options, contents of named files, version."""
+        """Digest of all that decides the rows: options, contents of named files, version.
+
+        What the exclusions say is no part of it: they may change in mid-run, and so between two parts of one.
+        """
         contents = {
-            "exclusions": self.exclusions_digest,
             "trust": self.trust.sha256,
             "special_addresses": special_blocks.PUBLISHED,
             "version": __version__,
@@ -73,8 +78,8 @@ class Job:
 
 
 @contextlib.contextmanager
-def prepared(path: str, chosen: Chosen) -> Iterator[Job]:
-    """Open and check everything. Raises Refused."""
+def prepared(path: str, chosen: Chosen, stdin: BinaryIO | None = None) -> Iterator[Job]:
+    """Open and check everything; `stdin` is read in the place of standard input. Raises Refused."""
     settings = configuration.settings(chosen)
     open_sessions = room_for_sessions(settings.limits.open_sessions)
     settings = replace(settings, limits=replace(settings.limits, open_sessions=open_sessions))
@@ -83,15 +88,20 @@ def prepared(path: str, chosen: Chosen) -> Iterator[Job]:
     pem = read_bytes(pem_name, "--ca-file")
     clock = Clock()
     started_at = clock.now()
-    with opened(path, chosen, settings) as listed:
+    with opened(path, chosen, settings, stdin or sys.stdin.buffer) as listed:
         yield Job(
             path=path,
             chosen=chosen,
             settings=settings,
             targets=listed,
             list_identity=None if path == "-" else checkpoint.identify(Path(path)),
-            exclusions=rules,
-            exclusions_digest=digest,
+            exclusions=ExclusionFile(
+                path=chosen["exclude"],
+                now=clock.now,
+                tell=teller(quiet=chosen["quiet"]),
+                rules=rules,
+                versions=(Since(digest, started_at),) if chosen["exclude"] else (),
+            ),
             trust=trusted(Path(pem_name).name if chosen["ca-file"] else "certifi", pem),
             clock=clock,
             started_at=started_at,
@@ -100,14 +110,21 @@ def prepared(path: str, chosen: Chosen) -> Iterator[Job]:
 
 
 @contextlib.contextmanager
-def opened(path: str, chosen: Chosen, settings: Settings) -> Iterator[targets.TargetList]:
+def opened(path: str, chosen: Chosen, settings: Settings, stdin: BinaryIO) -> Iterator[targets.TargetList]:
     """Open the list. Raises Refused."""
-    form = targets.Form(chosen["column"], chosen["delimiter"])
+    form = targets.Form(chosen["column"], chosen["delimiter"], chosen["policy-column"])
     try:
-        with targets.opened(path, sys.stdin.buffer, settings.limits) as stream:
+        with targets.opened(path, stdin, settings.limits) as stream:
             yield targets.TargetList(stream, form, settings.limits)
     except targets.ListRefused as refused:
         raise Refused(Exit.USAGE, str(refused)) from None
+
+
+def demanded(rows: Sequence[Target], partners: Mapping[str, TlsPolicy]) -> Sequence[Target]:
+    """Give rows of which the list says nothing the policy that the table has for their domain."""
+    if not partners:
+        return rows
+    return [row if row.policy else replace(row, policy=partners.get(row.domain)) for row in rows]
 
 
 def read_exclusions(path: str) -> tuple[exclusions.Exclusions, str]:

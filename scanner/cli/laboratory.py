@@ -18,7 +18,7 @@ import orjson
 
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.options import Chosen
-from scanner.model.session import Source
+from scanner.model.session import Role, Source
 from scanner.settings import SourceUse
 
 EHLO_NAME = "scanner.lab.test"
@@ -54,7 +54,7 @@ def ready(line: bytes) -> dict[str, Any]:
 
 def inside(chosen: Chosen, lab: dict[str, Any]) -> Chosen:
     """Turn what nobody chose to the lab: its resolver, ports, trust anchor and networks, and short deadlines."""
-    sources = tuple(Source(each["name"], each["address"], EHLO_NAME) for each in lab["sources"])
+    sources = tuple(Source(each["name"], each["address"], EHLO_NAME, Role(each["name"])) for each in lab["sources"])
     of_the_lab = {
         "resolver": (lab["resolver"],),
         "port": lab["smtp_port"],

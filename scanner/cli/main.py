@@ -20,7 +20,14 @@ from scanner.cli.streams import replace_closed, say, show
 
 COMMANDS = {
     "scan": ("scanner.cli.scan", "the main job: a list of domains in, one row each out"),
+    "explain": (
+        "scanner.cli.explain",
+        "one domain, or a line of your mail queue, on one page; a letter to the partner",
+    ),
     "assess": ("scanner.cli.assess", "judge stored rows again, without a connection"),
+    "compare": ("scanner.cli.compare", "what several machines saw of the same domains, judged together"),
+    "plan": ("scanner.cli.plan.command", "what a scan would send and how long it would take; no target is contacted"),
+    "doctor": ("scanner.cli.doctor.command", "may this machine scan? sources, port 25, names, resolver, limits, disk"),
     "lab": ("scanner.cli.lab", "serve the loopback lab until interrupted"),
     "schema": ("scanner.cli.schema", "print the JSON Schema of the rows"),
     "config": ("scanner.cli.config", "show every option, its value and where that came from"),

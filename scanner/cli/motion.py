@@ -9,6 +9,7 @@ from functools import partial
 
 import anyio
 
+from scanner.alarms import Alarm, raised
 from scanner.cli import output
 from scanner.cli.exits import Exit
 from scanner.cli.job import Job
@@ -22,6 +23,7 @@ from scanner.cli.streams import say
 from scanner.model.fault import Kind
 from scanner.model.record import Record
 from scanner.model.target import Target
+from scanner.net.patience import WAITED_FOR
 from scanner.parts import OutputFailed
 from scanner.run import Control, Work, run
 from scanner.sinks import ConsumerGone
@@ -29,7 +31,7 @@ from scanner.survey import given_up, survey
 from scanner.tally import Tally
 from scanner.targets import ListRefused
 
-OF_THE_ENVIRONMENT = frozenset({Kind.RESOLVER_DOWN.value, Kind.NO_SOURCE.value, Kind.NO_ROUTE.value})
+OF_THE_ENVIRONMENT = frozenset({Kind.RESOLVER_DOWN.value, *(kind.value for kind in WAITED_FOR)})
 WORKERS_PER_SESSION = 2
 """A worker that waits for DNS or for its turn holds no session: twice as many keep the sessions busy."""
 
@@ -52,7 +54,7 @@ class Ending:
 
 async def scan_list(job: Job) -> Ending:
     """Scan, and say how it ended. Raises Refused where the scan must not begin."""
-    control = Control()
+    control = Control(Tally(alarms=tuple(map(Alarm, job.chosen["fail-on"]))))
     progress = Progress(control.tally, job.clock.monotonic_s, job.chosen["status-interval"], job.chosen["quiet"])
     async with connected(job) as network:
         if not job.chosen["quiet"]:
@@ -65,7 +67,11 @@ async def scan_list(job: Job) -> Ending:
                 group.start_soon(obey, control, heard, progress.status)
                 group.start_soon(progress.show)
                 group.start_soon(network.stalls.watch)
+                group.start_soon(job.exclusions.watch)
                 await rested(job, out, control)
+                group.start_soon(network.canaries.watch)
+                group.start_soon(network.silence.watch)
+                await informed(job, network, control)
                 ending = await in_motion(job, network, out, control, heard)
                 group.cancel_scope.cancel()
             progress.summary()
@@ -80,6 +86,21 @@ async def rested(job: Job, out: Output, control: Control) -> None:
             await control.stop_admitting.wait()
 
 
+async def informed(job: Job, network: Network, control: Control) -> None:
+    """Wait for what the canaries say first, so that every row knows; not longer than a session may take."""
+    if not job.settings.canaries:
+        return
+
+    async def end(event: anyio.Event) -> None:
+        await event.wait()
+        group.cancel_scope.cancel()
+
+    with anyio.move_on_after(job.settings.deadlines.session_s):
+        async with anyio.create_task_group() as group:
+            group.start_soon(end, network.canaries.looked)
+            group.start_soon(end, control.stop_admitting)
+
+
 async def in_motion(job: Job, network: Network, out: Output, control: Control, heard: Heard) -> Ending:
     """Run until the list ends, somebody asks to stop, or the list or the output fails."""
     surveyed = out.lines.after(surveying(network, job, out, control))
@@ -88,6 +109,7 @@ async def in_motion(job: Job, network: Network, out: Output, control: Control, h
         give_up=partial(given_up, run_id=out.run_id, at=job.started_at),
         workers=job.settings.limits.open_sessions * WORKERS_PER_SESSION,
         tries=job.settings.limits.tries_after_own_fault,
+        waiting=network.waiting,
     )
     try:
         tally = await run(unfinished(job, out), work, out.sink, control)
@@ -99,11 +121,14 @@ async def in_motion(job: Job, network: Network, out: Output, control: Control, h
         return Ending(Exit.INCOMPLETE, f"the list could not be read to its end: {refused}")
     if heard.exit is not None:
         return Ending(heard.exit, heard.exit.words)
+    if lost := network.lost():
+        return Ending(Exit.ENVIRONMENT, lost)
     return finished(tally, job.chosen["max-bad-input"])
 
 
 def surveying(network: Network, job: Job, out: Output, control: Control) -> Callable[[Target], Awaitable[Record]]:
-    """Make the survey of this run a function of the target alone. A resolver that stays dead stops the run.
+    """Make the survey of this run a function of the target alone. A resolver that stays dead stops the
+    run, and so does a way out that stays lost, or the last of our worker processes.
 
     A resumed run keeps the seed that it began with.
     """
@@ -111,8 +136,9 @@ def surveying(network: Network, job: Job, out: Output, control: Control) -> Call
 
     async def of(target: Target) -> Record:
         record = await survey(target, network.tools, settings, out.run_id)
-        if met_a_dead_resolver(record):
-            control.stop_admitting.set()  # every further row would wait as long
+        is_stranded = network.patient.is_stranded(settings.sources, settings.source_use)
+        if met_a_dead_resolver(record) or is_stranded or network.lost():
+            control.stop_admitting.set()  # every further row would wait as long, or fail at once
         return record
 
     return of
@@ -137,16 +163,20 @@ def unfinished(job: Job, out: Output) -> Callable[[], Sequence[Target]]:
 
 
 def finished(tally: Tally, bad_share_most: float) -> Ending:
-    """Say how a run ended whose list was read to its end."""
+    """Say how a run ended whose list was read to its end. What leaves rows unfinished goes before an alarm."""
+    alarm = raised(tally.alarms)
+    also = f"; {alarm}" if alarm else ""
     if tally.undone:
         of_the_environment = any(kind in OF_THE_ENVIRONMENT for kind in tally.undone_faults)
         counted = tally.undone_faults.most_common()
         reasons = ", ".join(f"{kind} {count} ({tally.undone_examples[kind]})" for kind, count in counted)
         code = Exit.ENVIRONMENT if of_the_environment else Exit.INCOMPLETE
-        return Ending(code, f"{tally.undone} rows stayed undone: {reasons}")
+        return Ending(code, f"{tally.undone} rows stayed undone: {reasons}{also}")
     bad = tally.count("status", "input_error")
     if bad > tally.rows * bad_share_most:
-        return Ending(Exit.INCOMPLETE, f"{bad} of {tally.rows} input rows are invalid", is_complete=True)
+        return Ending(Exit.INCOMPLETE, f"{bad} of {tally.rows} input rows are invalid{also}", is_complete=True)
+    if alarm:
+        return Ending(Exit.ALARM, f"{Exit.ALARM.words}: {alarm}", is_complete=True)
     return Ending(Exit.OK, f"{Exit.OK.words}: {tally.rows} rows", is_complete=True)
 
 

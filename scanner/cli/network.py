@@ -4,22 +4,33 @@ Touches: network. Source: docs/architecture.md.
 """
 
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from functools import partial
 
 import anyio
 
 from scanner.assess.judgement import Judge
+from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import Job
+from scanner.cli.streams import teller
+from scanner.model.fault import Fault
 from scanner.net.breaker import Breaking
+from scanner.net.canaries import Canaries
 from scanner.net.clock import Clock
+from scanner.net.considerate import Considerate
+from scanner.net.counting import Counting, waiting
 from scanner.net.handshakes import Handshakes
 from scanner.net.https import HttpsPolicyFetcher, policy_context
 from scanner.net.paced import Hours, Paced
+from scanner.net.patience import Patient
+from scanner.net.processes import Processes
 from scanner.net.remembering import Remembering
 from scanner.net.resolver import AiodnsResolver
 from scanner.net.shared import Shared
+from scanner.net.silence import Silence
 from scanner.net.smtp import SmtpProber
+from scanner.net.sockets import no_way_out
 from scanner.net.stalls import AwakeFetcher, AwakeProber, Stalls
 from scanner.net.validating import ValidatingResolver, trusted_path
 from scanner.protocols.provider import provider
@@ -30,7 +41,8 @@ from scanner.survey import Prober, Resolver, Tools
 @dataclass(frozen=True, slots=True)
 class Network:
     """What a run works with. `validates`: the resolver proved that it validates; None where its word cannot count.
-    `stalls.watch` has to run while rows are surveyed.
+    `stalls.watch` and `canaries.watch` have to run while rows are surveyed. `waiting` counts sessions that wait for
+    their turn. `lost` says why no session can be held any more, in words; empty while they can.
     """
 
     tools: Tools
@@ -38,6 +50,11 @@ class Network:
     validates: bool | None
     paced: Paced
     stalls: Stalls
+    canaries: Canaries
+    waiting: Callable[[], int]
+    patient: Patient
+    lost: Callable[[], str]
+    silence: Silence
 
 
 @contextlib.asynccontextmanager
@@ -45,20 +62,30 @@ async def connected(job: Job) -> AsyncIterator[Network]:
     """Join everything. Made inside the running loop, closed with it."""
     settings, clock = job.settings, job.clock
     stalls = Stalls(clock.monotonic_s)
-    async with AiodnsResolver(settings.resolvers, settings.deadlines.dns_s) as bulk:
+    async with AiodnsResolver(settings.resolvers, settings.deadlines.dns_s) as bulk, connecting(job) as inner:
         resolver = unbroken(bulk, job, stalls)
         validating, validates = await validation(bulk.name.split(", ")[0], job, stalls)
-        paced = polite(settings, clock, stalls)
+        held = Counting(AwakeProber(inner, stalls))
+        paced = polite(Considerate(held, job.exclusions, clock.now), settings, clock)
+        answers = Remembering(resolver, settings.limits.answers_remembered, clock.monotonic_s)
+        canaries = Canaries(answers, paced, job.exclusions, settings)
+        silence = Silence(paced, canaries, teller(quiet=job.chosen["quiet"]), clock.monotonic_s)
+        patient = unhurried(silence, job)
+        asked = Counting(patient if job.chosen["no-share"] else shared(patient, settings, clock))
         tools = Tools(
-            resolver=Remembering(resolver, settings.limits.answers_remembered, clock.monotonic_s),
+            resolver=answers,
             validating=validating,
-            prober=paced if job.chosen["no-share"] else shared(paced, settings, clock),
+            prober=asked,
             fetcher=AwakeFetcher(policies(job, resolver), stalls),
-            judge=Judge(job.trust),
+            judge=Judge(job.trust, job.chosen["models"]),
             exclusions=job.exclusions,
             now=clock.now,
+            canaries=canaries.latest,
         )
-        yield Network(tools, bulk, validates, paced, stalls)
+        lost = inner.lost if isinstance(inner, Processes) else str
+        yield Network(
+            tools, bulk, validates, paced, stalls, canaries, partial(waiting, asked, held), patient, lost, silence
+        )
 
 
 def policies(job: Job, resolver: Resolver) -> HttpsPolicyFetcher:
@@ -84,13 +111,40 @@ async def validation(server: str, job: Job, stalls: Stalls) -> tuple[Resolver | 
     return Remembering(unbroken(validating, job, stalls), job.settings.limits.answers_remembered), True
 
 
-def polite(settings: Settings, clock: Clock, stalls: Stalls) -> Paced:
+def unhurried(inner: Silence, job: Job) -> Patient:
+    """Make the prober that waits while our own way out is lost, and tells people so."""
+    tell = teller(quiet=job.chosen["quiet"])
+
+    def trouble(address: str, source_address: str) -> Fault | None:
+        return no_way_out(address, source_address) or inner.no_way_out(address, source_address)
+
+    return Patient(inner, trouble, job.chosen["network-patience"], tell, job.clock.monotonic_s)
+
+
+@contextlib.asynccontextmanager
+async def connecting(job: Job) -> AsyncIterator[SmtpProber | Processes]:
+    """Make the prober that connects, with worker processes where more than one is asked for. Raises Refused."""
+    settings, clock, processes = job.settings, job.clock, job.chosen["processes"]
+    if processes == 1:
+        handshakes = Handshakes(settings.limits.handshakes_at_once)
+        yield SmtpProber(settings.deadlines, settings.limits, settings.allow_networks, clock, handshakes)
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            workers = stack.enter_context(Processes(processes, settings, clock, teller(quiet=job.chosen["quiet"])))
+        except OSError as error:
+            raise Refused(Exit.ENVIRONMENT, f"--processes: no worker can be started: {error.strerror}") from None
+        await workers.ready()
+        if workers.lost():
+            raise Refused(Exit.ENVIRONMENT, f"--processes: {workers.lost()}")
+        yield workers
+
+
+def polite(inner: Prober, settings: Settings, clock: Clock) -> Paced:
     """Make the prober that waits its turn."""
-    limits = settings.limits
-    handshakes = Handshakes(limits.handshakes_at_once)
-    inner = SmtpProber(settings.deadlines, limits, settings.allow_networks, clock, handshakes)
     of_host = str if settings.pace.provider_is_host else provider
-    return Paced(AwakeProber(inner, stalls), settings.pace, limits, of_host, Hours(clock, seed=settings.seed))
+    pace = replace(settings.pace, sources=settings.sources)
+    return Paced(inner, pace, settings.limits, of_host, Hours(clock, seed=settings.seed))
 
 
 def shared(inner: Prober, settings: Settings, clock: Clock) -> Shared:

@@ -13,10 +13,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from scanner import alarms
+from scanner.assess.senders.delivery import ALL_MODELS
 from scanner.cli import units
 from scanner.cli.exits import Exit, Refused
 from scanner.protocols.deep import SESSIONS_MOST
 from scanner.settings import PROFILES, Deadlines, SourceUse
+from scanner.targets.policies import partners
 
 PREFIX = "STARTTLS_"
 TRUE, FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
@@ -43,7 +46,10 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option. `name` is the flag without its dashes; `default` None means that settings.py decides."""
+    """One option. `name` is the flag without its dashes; `default` None means that settings.py decides.
+
+    `read_table` reads what the file may say in a table instead of a text, each part of it as text.
+    """
 
     name: str
     read: Callable[[str], Any]
@@ -52,6 +58,7 @@ class Option:
     default: Any = None
     repeatable: bool = False
     short: str = ""
+    read_table: Callable[[Mapping[str, str]], Any] | None = None
 
     @property
     def key(self) -> str:
@@ -63,6 +70,12 @@ class Option:
         """The environment variable."""
         return PREFIX + self.key.upper()
 
+    def value(self, given: object) -> Any:
+        """Read one value: text, or what TOML made of it. Raises ValueError."""
+        if isinstance(given, Mapping) and self.read_table is not None:
+            return self.read_table({key: plain(part) for key, part in given.items()})
+        return self.read(plain(given))
+
 
 def _deadline(name: str) -> Option:
     word = name.removesuffix("_s").replace("_", "-")
@@ -73,14 +86,16 @@ SCAN: tuple[Option, ...] = (
     Option("output", str, "rows to FILE, resumable; without it to stdout", "FILE", "", short="o"),
     Option("certificates", str, "with rows on stdout: certificates to FILE", "FILE", ""),
     Option("column", str, "the column that holds the domain, by name or number from 1", "NAME|N", ""),
+    Option("policy-column", str, "the column that holds the TLS policy; `tls_policy` otherwise", "NAME|N", ""),
     Option("delimiter", str, "what separates columns; found out on the first line otherwise", "C", ""),
     Option(
         "source",
         units.source,
-        "one of our addresses, as ADDR, ADDR=NAME or ADDR=NAME@EHLO (repeatable)",
+        "one of our addresses, as ADDR=NAME@EHLO,role=mail|witness,rate=N/s,open=N; only ADDR is needed (repeatable)",
         "ADDR",
         (),
         repeatable=True,
+        read_table=units.source_table,
     ),
     Option(
         "sources",
@@ -88,6 +103,15 @@ SCAN: tuple[Option, ...] = (
         "spread: share the load; each: probe from every source",
         "spread|each",
         SourceUse.SPREAD.value,
+    ),
+    Option("no-follow-up", switch, "with --sources each: ask nobody again where sources disagree", default=False),
+    Option(
+        "canary",
+        units.domain,
+        "a domain or MX host known to offer STARTTLS, visited every hour from every source (repeatable)",
+        "NAME",
+        (),
+        repeatable=True,
     ),
     Option("ehlo-name", units.ehlo_name, "how we introduce ourselves; its DNS must point back to us", "FQDN", ""),
     Option(
@@ -105,6 +129,13 @@ SCAN: tuple[Option, ...] = (
         "TIME",
         600.0,
     ),
+    Option(
+        "network-patience",
+        units.duration_s,
+        "how long rows wait for a source address or a route of ours that is gone before the run ends",
+        "TIME",
+        600.0,
+    ),
     Option("port", units.port, "SMTP port", "N", 25),
     Option("https-port", units.port, "port of MTA-STS policy hosts (labs)", "N", 443),
     Option("profile", one_of(*PROFILES), "a set of pace and deadlines", "|".join(PROFILES), "standard"),
@@ -112,6 +143,7 @@ SCAN: tuple[Option, ...] = (
     Option("run-rate", units.rate_per_s, "new connections of the whole run", "N/s"),
     Option("per-address", units.count, "sessions at a time with one destination address", "N"),
     Option("open", units.count, "sessions open at a time", "N"),
+    Option("processes", units.processes, "from 2: sessions in so many worker processes; auto: one a core", "N|auto", 1),
     *(_deadline(each.name) for each in fields(Deadlines)),
     Option(
         "allow-net",
@@ -130,11 +162,20 @@ SCAN: tuple[Option, ...] = (
         f"ask for TLS versions and weak suites too: up to {SESSIONS_MOST} more sessions an address",
         default=False,
     ),
+    Option("models", units.models, "sender models to predict, separated by commas; all otherwise", "NAMES", ALL_MODELS),
     Option("seed", units.seed, "for the order among equal MX hosts", "N"),
     Option("shard", units.shard, "only rows K, K+N, K+2N ...", "K/N", (1, 1)),
     Option("resume", one_of("auto", "never", "require"), "what to do with an unfinished FILE", "HOW", "auto"),
     Option("overwrite", switch, "replace a finished FILE", default=False),
     Option("max-bad-input", units.share, "share of bad input rows beyond which the exit code is 3", "P%", 0.5),
+    Option(
+        "fail-on",
+        alarms.read,
+        "exit 8 if a row matches: would_wait, starttls=absent,fail, finding=TYPE ... (repeatable)",
+        "RULE",
+        (),
+        repeatable=True,
+    ),
     Option("status-interval", units.duration_s, "between status lines where stderr is no terminal", "TIME", 60.0),
     Option("quiet", switch, "no progress and no summary", default=False, short="q"),
     Option("log-format", one_of("text", "json"), "how the last line on stderr is written", "text|json", "text"),
@@ -143,6 +184,8 @@ SCAN: tuple[Option, ...] = (
     Option("lab", switch, "scan the embedded loopback lab", default=False),
     Option("config", str, "read options from this TOML file", "FILE", "", short="c"),
 )
+TABLES: Mapping[str, Callable[[Mapping[str, object]], Any]] = {"partners": partners}
+"""What only the file can say, in a table of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +233,20 @@ def choose(
         origin, given = next(((origin, given) for origin, given in found if given is not None), ("default", None))
         values[option.name] = option.default if given is None else valued(option, origin, given)
         origins[option.name] = origin
+    for name, read in TABLES.items():
+        values[name] = tabled(name, read, file.get(name, {}))
+        origins[name] = "file" if name in file else "default"
     return Chosen(values, origins)
+
+
+def tabled(name: str, read: Callable[[Mapping[str, object]], Any], given: object) -> Any:
+    """Read a table of the file. Raises Refused."""
+    if not isinstance(given, Mapping):
+        raise Refused(Exit.USAGE, f"{name} (file): a table is wanted, [{name}]")
+    try:
+        return read(given)
+    except ValueError as error:
+        raise Refused(Exit.USAGE, f"[{name}] (file): {error}") from None
 
 
 def valued(option: Option, origin: str, given: Any) -> Any:
@@ -199,7 +255,7 @@ def valued(option: Option, origin: str, given: Any) -> Any:
     if origin == "environment" and option.repeatable:
         texts = given.split()
     try:
-        read = tuple(option.read(plain(text)) for text in texts)
+        read = tuple(map(option.value, texts))
     except ValueError as error:
         raise Refused(Exit.USAGE, f"--{option.name} ({origin}): {error}") from None
     if option.repeatable:
@@ -220,7 +276,8 @@ def plain(value: object) -> str:
 
 def refuse_unknown(environment: Mapping[str, str], file: Mapping[str, Any], options: Sequence[Option]) -> None:
     """Refuse words that nobody knows."""
-    variables, keys = {option.variable for option in options}, {option.key for option in options} - {"config"}
+    variables = {option.variable for option in options}
+    keys = {option.key for option in options} - {"config"} | TABLES.keys()
     strange = [name for name in environment if name.startswith(PREFIX) and name not in variables]
     strange += [f"{key} (in the file)" for key in file if key not in keys]
     if strange:

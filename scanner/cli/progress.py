@@ -55,6 +55,8 @@ class Progress:
         self.say(f"{clear}{self.line()}\n")
         for name in ("starttls", "webpki", "dane", "mta_sts", "tls_rpt", "first_finding"):
             self.say(f"  {name:<14} {counted(self.tally, name) or '-'}\n")
+        if waiting := counted(self.tally, "would_wait"):
+            self.say(f"  {'would_wait':<14} {waiting}\n")
 
     def say(self, text: str) -> None:
         """Write to stderr; a closed stderr must not end a scan."""

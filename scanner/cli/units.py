@@ -2,23 +2,30 @@
 
 Each reader takes text and returns the value, or raises ValueError with one clear line.
 
-Touches: nothing. Source: docs/record.md (options).
+Touches: nothing; the number of processors is asked for. Source: docs/record.md (options).
 """
 
 import ipaddress
+import os
 import re
+from collections import Counter
+from collections.abc import Mapping
 
-from scanner.model.session import Source
+from scanner.assess.senders.delivery import ALL_MODELS
+from scanner.model.fault import Fault
+from scanner.model.session import Role, Source
 from scanner.net.answers import server_address
 from scanner.protocols.mx import is_host_name
 from scanner.settings import Network
+from scanner.targets import domain_names
 
 SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|min|h)")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|min|h)")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)%")
 _SHARD = re.compile(r"(\d+)/(\d+)")
-_SOURCE = re.compile(r"([^=]+)(?:=([^@]+))?(?:@(.+))?")
+_SOURCE = re.compile(r"([^=@]+)(?:=([^@]+))?(?:@(.+))?")
+SOURCE_EXAMPLE = "192.0.2.1=mail@mx.example.org,role=mail,rate=5/s,open=50"
 
 
 def duration_s(text: str) -> float:
@@ -42,6 +49,15 @@ def count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) < 2**31:
         raise ValueError(f"not a number from 1: {text}")
     return int(text)
+
+
+def processes(text: str) -> int:
+    """Read a number from 1, or `auto`: as many as there are processors for us."""
+    most = 256
+    number = len(os.sched_getaffinity(0)) if text == "auto" else count(text)
+    if number > most:
+        raise ValueError(f"more than {most}: {text}")
+    return number
 
 
 def seed(text: str) -> int:
@@ -98,15 +114,60 @@ def ehlo_name(text: str) -> str:
     return text
 
 
+def domain(text: str) -> str:
+    """Read a domain or a host name, in its own script or not."""
+    name = domain_names.read(text)
+    if isinstance(name, Fault):
+        raise ValueError(f"not a domain: {text} ({name.detail})")  # noqa: TRY004 - the text is wrong, not its type
+    return name
+
+
+def role(text: str) -> Role:
+    """Read what a source is for."""
+    if text not in set(Role):
+        raise ValueError(f"not one of {', '.join(Role)}: {text}")
+    return Role(text)
+
+
+def models(text: str) -> tuple[str, ...]:
+    """Read sender models from `may,exim,gmail`, in their own order."""
+    asked = set(text.split(","))
+    strange = sorted(asked - set(ALL_MODELS))
+    if strange:
+        raise ValueError(f"no sender model: {', '.join(strange)}; there are {', '.join(ALL_MODELS)}")
+    return tuple(name for name in ALL_MODELS if name in asked)
+
+
 def source(text: str) -> Source:
-    """Read `ADDR`, `ADDR=NAME`, `ADDR@EHLO` or `ADDR=NAME@EHLO`."""
-    found = _SOURCE.fullmatch(text)
+    """Read `ADDR`, `ADDR=NAME`, `ADDR@EHLO` or `ADDR=NAME@EHLO`, with `,role=`, `,rate=` or `,open=` behind it."""
+    head, *rest = text.split(",")
+    found = _SOURCE.fullmatch(head)
     if found is None:
-        raise ValueError(f"not a source such as 192.0.2.1=mail@mx.example.org: {text}")
-    address, _, at = found[1].partition("@")
+        raise ValueError(f"not a source such as {SOURCE_EXAMPLE}: {text}")
+    said = [("address", found[1]), ("name", found[2]), ("ehlo_name", found[3])]
+    said += [(key, value) for key, _, value in (word.partition("=") for word in rest)]
+    twice = [key for key, times in Counter(key for key, _ in said).items() if times > 1]
+    if twice:
+        raise ValueError(f"not a source: {twice[0]} is there twice: {text}")
+    return source_table({key: value for key, value in said if value is not None})
+
+
+def source_table(words: Mapping[str, str]) -> Source:
+    """Read a source of which every part is named: `address`, `name`, `ehlo_name`, `role`, `rate` and `open`."""
+    if strange := sorted(words.keys() - {"address", "name", "ehlo_name", "role", "rate", "open"}):
+        raise ValueError(f"not a part of a source: {', '.join(strange)}")
     try:
-        canonical = str(ipaddress.ip_address(address))
+        address = str(ipaddress.ip_address(words.get("address", "")))
     except ValueError:
-        raise ValueError(f"not an address of ours: {address}") from None
-    name = found[3] or at
-    return Source(found[2] or canonical, canonical, ehlo_name(name) if name else "")
+        raise ValueError(f"not an address of ours: {words.get('address', 'it is missing')}") from None
+    name = words.get("name", address)
+    if not name.isprintable() or not name.strip():
+        raise ValueError(f"not a name: {name!a}")
+    return Source(
+        name=name,
+        address=address,
+        ehlo_name=ehlo_name(words["ehlo_name"]) if "ehlo_name" in words else "",
+        role=role(words.get("role", Role.MAIL)),
+        rate_per_s=rate_per_s(words["rate"]) if "rate" in words else None,
+        open_most=count(words["open"]) if "open" in words else None,
+    )

@@ -2,13 +2,15 @@
 
 What is asked again for the same address, port, source, server name and ClientHello was observed already, or is being
 observed: later askers wait for that. The wide ClientHello sends no server name (RFC 6066 section 3), so all names
-share it, and what `--deep` asks is asked once of an address, under the first name. Above a cap of names per address a
-further name inherits what was seen there under another one. What was seen under another name is marked.
+share it; what `--deep` asks, and what is asked again where sources disagree, is asked once of an address, under the
+first name. Above a cap of names per address a further name inherits what was seen there under another one. What was
+seen under another name is marked.
 
 How long is a result true? One run is one observation, so what a peer did stays for the run. A passing trouble (a
 time-out, 421 or 4yz) stays too: a second knock right after it is what gets sources listed, and a thousand domains on
 one host would knock a thousand times. But one lost packet must not decide about all of them for hours, so after ten
-minutes one more session is held, once, and stays. Our own faults and parked peers are no observations: not remembered.
+minutes one more session is held, once, and stays; a follow-up is one more session already. Our own faults and parked
+peers are no observations: not remembered.
 
 Touches: clock. Source: docs/guarantees.md (names per address), docs/architecture.md (Probe once, use often).
 """
@@ -80,7 +82,7 @@ class Shared:
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         """Reuse a session, wait for it, or hold it. Faults: those of the inner prober."""
         place = (endpoint.address, endpoint.port, source.name, hello, follow_up)
-        name = endpoint.server_name.lower() if hello is Hello.USUAL else ""
+        name = endpoint.server_name.lower() if hello is Hello.USUAL and not follow_up else ""
         while True:
             names = self._names(place)
             known = self._known(names, name, endpoint)
@@ -104,7 +106,7 @@ class Shared:
 
     def _still_counts(self, seen: _Seen) -> bool:
         fault = seen.session.fault
-        is_settled = fault is None or fault.kind not in PASSING or seen.times > 1
+        is_settled = fault is None or fault.kind not in PASSING or seen.times > 1 or seen.session.follow_up > 0
         return is_settled or self._clock.monotonic_s() - seen.at_s < AGAIN_AFTER_S
 
     async def _fly(self, place: Place, name: str, ends: tuple[Endpoint, Source]) -> Session:

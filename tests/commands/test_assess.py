@@ -61,6 +61,21 @@ def test_other_anchors_give_other_verdicts_and_the_same_evidence(scanned: Scanne
     assert "pass" not in {row["webpki"] for row in after}
 
 
+def test_only_the_sender_models_that_are_asked_for_are_predicted(scanned: Scanned) -> None:
+    words = (str(scanned.rows), "--ca-file", str(scanned.anchor), "--models", "gmail,may")
+    rows = [json.loads(line) for line in assess(*words).stdout.splitlines()]
+    assert {told["model"] for row in rows for told in row["predictions"]} == {"may", "gmail"}
+    assert {row["delivery"]["encrypt"] for row in rows} == {None}
+    assert {row["delivery"]["may"] for row in rows} > {"encrypted", "clear"}
+
+
+def test_an_unknown_sender_model_is_refused_in_one_line(scanned: Scanned) -> None:
+    refused = assess(str(scanned.rows), "--models", "posfix")
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert b"no sender model: posfix; there are none, may, encrypt" in refused.stderr
+    assert refused.stderr.count(b"\n") == 1
+
+
 def test_without_its_certificates_no_chain_is_judged(scanned: Scanned, tmp_path: Path) -> None:
     nothing = tmp_path / "none.jsonl"
     nothing.touch()

@@ -1,5 +1,6 @@
 """The book of who may connect when: what it grants, what it learns from answers, what it forgets."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.route import Endpoint
-from scanner.model.session import Reply, Session
-from scanner.pace import Cap, Feedback, Granted, Knock, Ledger, Parked, Wait, feedback, knock
+from scanner.model.session import Reply, Session, Source
+from scanner.pace import SPACING, Cap, Feedback, Granted, Knock, Ledger, Parked, Wait, feedback, knock
 from scanner.settings import STANDARD, Limits, Pace
 
 HERE, THERE = "203.0.113.1", "203.0.113.2"
@@ -282,3 +283,26 @@ def test_the_figures_tell_connections_by_source_and_the_highest_rates() -> None:
 
 def session(fault: Fault | None, **replies: Reply) -> Session:
     return replace(NOTHING_YET, fault=fault, **replies)  # type: ignore[arg-type]
+
+
+def test_a_source_has_the_rate_that_is_its_own_and_the_others_that_of_all() -> None:
+    book = ledger(replace(STANDARD, sources=(Source("mail", HERE, rate_per_s=0.5), Source("witness", THERE))))
+    for now_s, here, interval_s in ((0.0, HERE, 2 * SPACING), (100.0, THERE, SPACING / STANDARD.source_per_s)):
+        granted(book, now_s, knock(here, "192.0.2.1", "a.test"))
+        assert until_s(book, now_s, knock(here, "198.51.100.1", "b.test")) == now_s + interval_s
+
+
+def test_a_source_has_as_many_places_as_are_its_own() -> None:
+    book = ledger(replace(STANDARD, sources=(Source("mail", HERE, open_most=2), Source("witness", THERE))))
+    open_ones = [granted(book, float(number), knock(HERE, f"192.0.{number}.1", f"{number}.test")) for number in (1, 2)]
+    third = knock(HERE, "192.0.3.1", "3.test")
+    assert until_s(book, 3.0, third) == math.inf
+    granted(book, 3.0, knock(THERE, "192.0.3.1", "3.test"))
+    book.report(3.0, open_ones[0], Feedback.CLEAN)
+    granted(book, 4.0, third)
+
+
+def test_the_cap_of_the_run_holds_whatever_a_source_may() -> None:
+    book = ledger(replace(STANDARD, run_per_s=1.0, sources=(Source("mail", HERE, rate_per_s=1000.0),)))
+    granted(book, 0.0, knock(HERE, "192.0.2.1", "a.test"))
+    assert until_s(book, 0.0, knock(HERE, "198.51.100.1", "b.test")) == SPACING

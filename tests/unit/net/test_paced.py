@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import anyio
 import pytest
@@ -207,3 +207,19 @@ async def test_the_figures_count_connections_by_source() -> None:
         await time.flow()
     assert prober.figures().connections == (("203.0.113.1", 3),)
     assert dict(prober.figures().highest_per_s)["source"] <= STANDARD.source_per_s
+
+
+async def test_every_source_keeps_its_own_rate() -> None:
+    time = Time()
+    peer = Peer(time)
+    slow, usual = replace(MAIL, rate_per_s=1.0), Source("witness", "203.0.113.2", "scan.test")
+    prober = paced(peer, replace(STANDARD, sources=(slow, usual)))
+    async with anyio.create_task_group() as group:
+        for number in range(20):
+            group.start_soon(prober.converse, host(number), slow, Hello.USUAL)
+            group.start_soon(prober.converse, host(number), usual, Hello.USUAL)
+        await time.flow()
+    assert prober.figures().connections == (("203.0.113.1", 20), ("203.0.113.2", 20))
+    last_of_slow = peer.at_s[-1]
+    assert 19 <= last_of_slow <= 21
+    assert len([at_s for at_s in peer.at_s if at_s < 1]) >= 20

@@ -45,6 +45,7 @@ class Peer:
             ehlo_name=source.ehlo_name,
             observed_at=Clock().now(),
             hello=hello,
+            follow_up=follow_up,
             fault=fault,
             handshake=None if fault else Handshake("TLSv1.3", "", None, endpoint.server_name),
         )
@@ -108,6 +109,20 @@ async def test_what_deep_asks_is_asked_once_per_address_and_says_under_whose_nam
     assert outcome(await prober.converse(named("b.test"), MAIL, Hello.ONLY_TLS_1_0)) == (True, True)
     assert outcome(await prober.converse(named("b.test"), MAIL, Hello.ONLY_CBC)) == (False, False)
     assert [each.mx for each in peer.asked] == ["a.test", "b.test"]
+
+
+async def test_a_follow_up_is_held_once_per_address_source_and_round_and_never_after_ten_minutes() -> None:
+    time = Time()
+    peer = at_once(None, Fault(Stage.GREETING, Kind.REPLY_421, code=421))
+    prober = shared(peer, time=time)
+    await prober.converse(named("a.test"), MAIL, Hello.USUAL)
+    assert outcome(await prober.converse(named("a.test"), MAIL, Hello.USUAL, 1)) == (False, False)
+    time.stall(AGAIN_AFTER_S + 1)
+    assert outcome(await prober.converse(named("A.test"), MAIL, Hello.USUAL, 1)) == (True, False)
+    assert outcome(await prober.converse(named("b.test"), MAIL, Hello.USUAL, 1)) == (True, True)
+    assert len(peer.asked) == 2
+    for other in ((WITNESS, 1), (MAIL, 2)):
+        assert outcome(await prober.converse(named("a.test"), other[0], Hello.USUAL, other[1])) == (False, False)
 
 
 async def test_many_askers_share_one_flight() -> None:
