@@ -6,6 +6,7 @@ was killed reads its rows again and goes on. `FILE` and then `FILE.run.json` app
 Touches: files; threads (a sync waits for the disk). Source: docs/guarantees.md P1 to P3, docs/adr/0004-journal.md.
 """
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,11 +18,12 @@ from anyio import to_thread
 
 from scanner import checkpoint, parts
 from scanner.checkpoint import Checkpoint, Claim, Refused
-from scanner.parts import Disk, Lock, Part, beside, told
+from scanner.parts import Disk, Lock, OutputFailed, Part, beside, told
 
 DISK = Disk()
 MOST_ROWS = 1 << 32
 """A larger `n` is damage, and its bit would cost more memory than a run may have."""
+NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 COMPRESSED = frozenset({".gz", ".zst", ".xz", ".bz2"})
 
 
@@ -126,9 +128,17 @@ class Journal:
             self.done.add(n)
 
     async def sync(self) -> None:
-        """Make lasting what was appended. A cancellation waits for the disk."""
+        """Make lasting what was appended. A cancellation waits for the disk.
+
+        Without a free descriptor the rows are synced and the checkpoint stays behind: that costs nothing but their
+        being surveyed again after a power loss, and is no reason to end a run that waits for descriptors.
+        """
         if self.rows.size != self.rows.synced or self.certificates.size != self.certificates.synced:
-            await to_thread.run_sync(self.settle)
+            try:
+                await to_thread.run_sync(self.settle)
+            except OutputFailed as failed:
+                if getattr(failed.__cause__, "errno", None) not in NO_DESCRIPTORS:
+                    raise
 
     def settle(self) -> None:
         """Sync both files and say so in the checkpoint. Blocks."""

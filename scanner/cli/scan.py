@@ -55,9 +55,18 @@ def scan(path: str, chosen: Chosen) -> Exit:
 
 def ended(job: Job) -> tuple[Exit, str]:
     """Run to the end."""
-    from scanner.cli.motion import scan_list  # noqa: PLC0415 - what is refused must not wait for DNS and HTTP libraries
+    from scanner.cli.motion import Ending, scan_list  # noqa: PLC0415 - what is refused must not wait for DNS and HTTP libraries
 
     if not job.chosen["quiet"]:
         say(f"list: {job.targets.decision}\n")
-    ending = anyio.run(scan_list, job, backend="asyncio", backend_options=UVLOOP)
-    return ending.exit, ending.line
+    endings: list[Ending] = []
+
+    async def scanned() -> None:
+        endings.append(await scan_list(job))
+
+    try:
+        anyio.run(scanned, backend="asyncio", backend_options=UVLOOP)
+    except (OSError, RuntimeError):  # without descriptors the loop cannot be taken down, which changes no ending
+        if not endings:
+            raise
+    return endings[0].exit, endings[0].line

@@ -6,7 +6,7 @@ Touches: standard streams. Source: docs/record.md (streams); docs.python.org, si
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from scanner.cli.exits import Exit, Refused
@@ -59,6 +59,16 @@ def say(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         silence(sys.stderr)
+
+
+def teller(*, quiet: bool) -> Callable[[str], None]:
+    """Make a function that says one line at a time, or nothing at all."""
+
+    def tell(line: str) -> None:
+        if not quiet:
+            say(f"{line}\n")
+
+    return tell
 
 
 def silence(stream: TextIO) -> None:

@@ -26,7 +26,7 @@ UNANSWERED = frozenset({Kind.TIMEOUT, Kind.UNREACHABLE})
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 BELIEVED_FOR_S = 600.0
-"""How long a canary that was seen speaks for a source: a list of dead servers must not make it visit them all day."""
+"""How long a canary that was seen, or a line that was said, counts: a list of dead servers must not repeat it."""
 
 Way = tuple[str, str, int]
 """Name and address of one of our sources, and the version of IP."""
@@ -101,15 +101,17 @@ class Silence:
 
     def _miss(self, way: Way, address: str) -> None:
         missed = self._unanswered.setdefault(way, set())
-        missed.add(address)
-        if len(missed) != ADDRESSES_MOST:
+        if len(missed) == ADDRESSES_MOST:
             return
-        if self.canaries.settings.canaries:
-            if self.monotonic_s() - self._believed_at_s.get(way, float("-inf")) >= BELIEVED_FOR_S:
-                self._doubt.set()
-            else:
-                missed.clear()
+        missed.add(address)
+        if len(missed) < ADDRESSES_MOST:
+            return
+        if self.monotonic_s() - self._believed_at_s.get(way, float("-inf")) < BELIEVED_FOR_S:
+            missed.clear()
+        elif self.canaries.settings.canaries:
+            self._doubt.set()
         else:
+            self._believed_at_s[way] = self.monotonic_s()
             self.tell(
                 f"source {way[0]}: nobody at {ADDRESSES_MOST} addresses answered over IPv{way[2]}; "
                 f"is port {self.canaries.settings.port} open outward? (--canary would tell)"

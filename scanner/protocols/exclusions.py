@@ -5,14 +5,25 @@ Touches: nothing. Source: docs/what-we-send.md.
 
 import ipaddress
 from dataclasses import dataclass
+from typing import Protocol
 
 from scanner.model.route import Endpoint
 from scanner.settings import Network
 
 
+class LeftAlone(Protocol):
+    """Who must not be knocked at, as known now."""
+
+    def rule_for_name(self, name: str) -> str | None:
+        """Name the suffix that covers this domain or host."""
+
+    def rule_for_endpoint(self, endpoint: Endpoint) -> str | None:
+        """Name the rule that covers the MX host or its address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exclusions:
-    """Networks and domain suffixes; a suffix covers the domain itself and everything below it."""
+    """Implements LeftAlone. Networks and domain suffixes; a suffix covers the domain itself and everything below it."""
 
     networks: tuple[Network, ...] = ()
     suffixes: frozenset[str] = frozenset()

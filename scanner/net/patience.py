@@ -1,0 +1,127 @@
+"""A Prober that waits while our own way out is lost: a source address that is gone, no route, no descriptors.
+
+Such trouble answers at once and would burn the whole list. So the session waits until our kernel says that something
+can leave again, which costs no packet, and is held once more, in its turn. A time-out that met such trouble says
+nothing about the peer and is taken on ourselves too. When our patience with one way out ended, every session that needs
+it fails at once, and the run is told that it is stranded.
+
+A network to which alone there is no route is not waited for: that is how an administrator keeps us away from it.
+
+Touches: clock; the routing table through the question given. Source: docs/guarantees.md P7.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from scanner.model.fault import Fault, Kind, Side
+from scanner.model.route import Endpoint
+from scanner.model.session import Hello, Session, Source
+from scanner.settings import SourceUse
+from scanner.survey import Prober
+
+WAITED_FOR = frozenset({Kind.NO_SOURCE, Kind.NO_ROUTE, Kind.NO_DESCRIPTORS, Kind.NO_BUFFERS})
+DOUBTFUL = frozenset({Kind.TIMEOUT, Kind.UNREACHABLE})
+"""What a connection comes to whose address or route is taken away."""
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 5.0
+
+Way = tuple[Source, int]
+"""One of our sources, and the version of IP that the peer wants."""
+
+
+def growing() -> Iterator[float]:
+    """Seconds to pause."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        yield pause_s
+        pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+@dataclass(slots=True)
+class Patient:
+    """Implements survey.Prober over another. `no_way_out(address, source_address)` says why nothing can leave now, or
+    None; `tell` hears of every way that is lost or found again, in one line.
+
+    A session waits at most `patience_s`, and so does a way out. Faults: those of the inner prober; NO_SOURCE, NO_ROUTE,
+    NO_DESCRIPTORS and NO_BUFFERS when our patience ended.
+    """
+
+    inner: Prober
+    no_way_out: Callable[[str, str], Fault | None]
+    patience_s: float
+    tell: Callable[[str], None]
+    monotonic_s: Callable[[], float] = anyio.current_time
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    _lost_at_s: dict[Way, float] = field(default_factory=dict)
+    _found_at_s: dict[Way, float] = field(default_factory=dict)
+
+    async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
+        """Hold the session, again and again while it is we who cannot."""
+        way = (source, ipaddress.ip_address(endpoint.address).version)
+        pauses, gives_up_at_s = growing(), float("inf")
+        while True:
+            session = await self.inner.converse(endpoint, source, hello, follow_up)
+            trouble = self._trouble(session, way)
+            if trouble is None:
+                return session
+            now_s = self.monotonic_s()
+            gives_up_at_s = min(gives_up_at_s, self._lost_at_s.get(way, now_s) + self.patience_s)
+            if not await self._waited(endpoint, way, pauses, gives_up_at_s):
+                return replace(session, fault=trouble)
+
+    def is_stranded(self, sources: tuple[Source, ...], use: SourceUse) -> bool:
+        """Tell whether a way out stayed lost beyond our patience and no other source can take its place."""
+        over = [way for way, lost_at_s in self._lost_at_s.items() if self._is_over(lost_at_s)]
+        return any(use is SourceUse.EACH or not self._stand_ins(way, sources, over) for way in over)
+
+    @staticmethod
+    def _stand_ins(way: Way, sources: tuple[Source, ...], over: list[Way]) -> list[Source]:
+        source, version = way
+        alike = [each for each in sources if (":" in each.address) == (":" in source.address)]
+        return [each for each in alike if (each, version) not in over]
+
+    def _is_over(self, lost_at_s: float) -> bool:
+        return self.monotonic_s() - lost_at_s >= self.patience_s
+
+    def _trouble(self, session: Session, way: Way) -> Fault | None:
+        """The trouble of ours that ended this session and may pass; note ways that are lost and found."""
+        fault, address = session.fault, session.endpoint.address
+        if fault is None or fault.kind not in WAITED_FOR | DOUBTFUL:
+            self._find_if_there(way, address)
+            return None
+        now = self.no_way_out(address, way[0].address)
+        if now is not None:
+            self._lose(way, now)
+            return replace(now, stage=fault.stage)
+        self._find_if_there(way, address)
+        if fault.kind in WAITED_FOR - {Kind.NO_ROUTE}:
+            return fault
+        was_lost = self._found_at_s.get(way, float("-inf")) >= self._began_at_s(session)
+        return Fault(fault.stage, Kind.NO_ROUTE, Side.OURS, "our way out was lost meanwhile") if was_lost else None
+
+    def _began_at_s(self, session: Session) -> float:
+        """When it connected: what it waited for its turn before does not count."""
+        return self.monotonic_s() - sum(took_ms for _, took_ms in session.times_ms) / 1000
+
+    async def _waited(self, endpoint: Endpoint, way: Way, pauses: Iterator[float], gives_up_at_s: float) -> bool:
+        """Pause until something can leave again; False where our patience ended first."""
+        while (left_s := gives_up_at_s - self.monotonic_s()) > 0:
+            await self.sleep(min(next(pauses), left_s))
+            if self.no_way_out(endpoint.address, way[0].address) is None:
+                self._find_if_there(way, endpoint.address)
+                return True
+        return False
+
+    def _lose(self, way: Way, trouble: Fault) -> None:
+        if way not in self._lost_at_s:
+            self._lost_at_s[way] = self.monotonic_s()
+            self.tell(f"source {way[0].name}: no way out over IPv{way[1]} ({trouble.detail}); rows wait for it")
+
+    def _find_if_there(self, way: Way, address: str) -> None:
+        if way in self._lost_at_s and self.no_way_out(address, way[0].address) is None:
+            del self._lost_at_s[way]
+            self._found_at_s[way] = self.monotonic_s()
+            self.tell(f"source {way[0].name}: there is a way out over IPv{way[1]} again")
