@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scan test check servers oracles bench lab lock clean
+.PHONY: help setup scan test check servers oracles crash hostile pace simulate founding bench lab lock sbom clean
 # the list to scan and further flags: make scan LIST=my.csv ARGS="--ehlo-name scan.example.org -o out/rows.jsonl"
 LIST   ?=
 ARGS   ?=
@@ -39,6 +39,21 @@ servers: $(READY)  ## real Postfix, Exim, Knot, Unbound ...: installs them from 
 oracles: $(READY)  ## another MTA-STS implementation on the same bytes: installed apart, from the package registry
 	@tests/oracles/run $(BIN)/python
 
+crash: $(READY)  ## 1,000 random kills with resume, 2,000 power losses (the short forms are in `make test`, as of all below)
+	@KILLS=1000 IMAGES=2000 $(BIN)/python -m pytest tests/crash -q -s
+
+hostile: $(READY)  ## 500 hostile peers beside 500 good ones
+	@HOSTILE=500 $(BIN)/python -m pytest tests/hostile -q -s
+
+pace: $(READY)  ## 10,000 real connections, counted at the peer
+	@PACE=10000 $(BIN)/python -m pytest tests/pace -q -s
+
+simulate: $(READY)  ## 2,000 whole runs on a virtual clock; SEED=n replays one
+	@SEEDS=$${SEEDS:-2000} $(BIN)/python -m pytest tests/simulation/test_simulation.py -k no_world -q -s
+
+founding: $(READY)  ## the founding case against real servers, 50 times (root, Debian)
+	@FOUNDING=50 SERVERS_LONGEST_S=1800 tests/servers/run $(BIN)/python -k founding
+
 bench: $(READY)  ## measurements of speed and memory, on loopback, with ratios side by side
 	@$(BIN)/python benchmarks/many_domains.py
 	@$(BIN)/python benchmarks/judgement.py
@@ -49,6 +64,10 @@ lab: $(READY)  ## serve the lab in the foreground
 lock:  ## refresh both lock files (needs uv); no index addresses inside
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade --group dev pyproject.toml -o requirements-dev.lock
+
+sbom:  ## bill of materials of the locked dependencies, CycloneDX; its tool is installed apart
+	@test -x build/sbom/bin/cyclonedx-py || ($(PYTHON) -m venv build/sbom && build/sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0)
+	@build/sbom/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --of JSON --output-reproducible -o build/sbom.json
 
 clean:  ## everything that can be made again
 	rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

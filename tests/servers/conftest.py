@@ -6,11 +6,13 @@ import pytest
 
 from tests.servers import dns as dns_servers
 from tests.servers import exim as exim_server
+from tests.servers import exim_sender as exim_client
 from tests.servers import opensmtpd as opensmtpd_server
 from tests.servers import postfix as postfix_server
 from tests.servers import scanning, sender, sts, world
 from tests.servers import sendmail as sendmail_server
 from tests.servers.exim import Exim
+from tests.servers.exim_sender import EximSender
 from tests.servers.lab import Lab, is_inside, make_lab
 from tests.servers.opensmtpd import OpenSmtpd
 from tests.servers.postfix import Postfix
@@ -81,3 +83,10 @@ def postfix_sender(lab: Lab, names: str) -> Iterator[Sender]:
     """A Postfix that sends, with opinions of its own."""
     with sender.sending(lab) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def exim_sender(lab: Lab, names: str) -> Iterator[EximSender]:
+    """An Exim that sends."""
+    with exim_client.sending(lab) as ready:
+        yield ready

@@ -61,8 +61,8 @@ def make_lab(hosts: tuple[str, ...]) -> Lab:
 
 
 def is_inside() -> bool:
-    """Whether this process is where nothing can leave: a network of loopback only."""
-    return HOME.is_dir() and [name for _, name in socket.if_nameindex()] == ["lo"]
+    """Whether this process is where nothing can leave: a network of loopback, and a cable with both ends in here."""
+    return HOME.is_dir() and {name for _, name in socket.if_nameindex()} == {"lo", "far0", "far1"}
 
 
 def run(*words: str) -> str:

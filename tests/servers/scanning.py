@@ -29,7 +29,7 @@ PATIENCE = ("greeting", "ehlo", "starttls", "handshake")
 OPTIONS = (
     *("--sources", "each", "--profile", "lab"),
     *(f"--{step}-deadline=20s" for step in PATIENCE),
-    *("--session-deadline=60s", "--connect-deadline=4s", "--dns-deadline=4s"),
+    *("--session-deadline=60s", "--connect-deadline=6s", "--dns-deadline=4s"),
 )
 
 
@@ -79,10 +79,10 @@ def scan(world: MailWorld, home: Path) -> Scanned:
     )
 
 
-def starttls(world: MailWorld, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as it is installed, inside this world."""
+def starttls(world: MailWorld, *words: str, sources: Sequence[str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command as it is installed, inside this world, from these sources or all there are."""
     command = [sys.executable, "-m", "scanner", *words, "--resolver", world.resolver, "--ca-file", str(world.anchor)]
-    command += [f"--source={source}" for source in world.sources]
+    command += [f"--source={source}" for source in sources or world.sources]
     command += [f"--allow-net={network}" for network in ALLOWED]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STARTTLS_")}
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=LONGEST_S, env=environment)

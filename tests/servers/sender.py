@@ -18,7 +18,7 @@ from tests.servers import sts
 from tests.servers.lab import POLL_S, Lab, run
 from tests.servers.world import EHLO_NAME, SOURCES
 
-LEVELS = ("may", "encrypt", "verify", "secure", "dane", "dane-only")
+LEVELS = ("none", "may", "encrypt", "verify", "secure", "dane", "dane-only")
 OPTIONS = {level: f"-o smtp_tls_security_level={level}" for level in LEVELS} | {
     "sts": "-o smtp_tls_security_level=may -o smtp_tls_policy_maps=texthash:{home}/policies"
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scanner.model.assessment import Assessment, Status, Verdict
-from tests.servers import dns, exim, opensmtpd, postfix, sendmail, sts
+from tests.servers import dns, exim, founding, opensmtpd, postfix, sendmail, sts
 from tests.servers.certificates import Pairs
 from tests.servers.lab import (
     BLOCKED_FROM,
@@ -163,6 +163,8 @@ DOMAINS = (
         otherwise=_EXIM | {HIDDEN_FROM: PART},
         records="@ MX 10 mx.exim.lab.test.\n@ MX 20 mx.tls13.lab.test.\n",
     ),
+    Domain("refused-last", usually=REFUSED, records="@ MX 10 mx.blocks.lab.test.\n@ MX 20 mx.refused.lab.test.\n"),
+    Domain("blocked-last", usually=REFUSED, records="@ MX 10 mx.refused.lab.test.\n@ MX 20 mx.blocks.lab.test.\n"),
     Domain("crowd", usually=REFUSED, records=_CROWD + "@ MX 20 mx.tls13.lab.test.\n"),
     Domain("equal", usually=PART, records="@ MX 10 mx.plain.lab.test.\n@ MX 10 mx.tls13.lab.test.\n"),
     Domain("under", records="@ MX 10 m_x\nm_x CNAME mx.tls13.lab.test.\n"),
@@ -251,7 +253,7 @@ def records(lab: Lab) -> str:
 
 def zones() -> tuple[dns.Zone, ...]:
     """The zones below `test.`, and the one of reverse names."""
-    return (INSECURE, BOGUS, TLSA_BOGUS, REVERSE, sts.zone())
+    return (INSECURE, BOGUS, TLSA_BOGUS, REVERSE, founding.zone(), sts.zone())
 
 
 @contextlib.contextmanager
