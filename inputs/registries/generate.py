@@ -34,8 +34,9 @@ def blocks(name: str) -> list[tuple[str, str]]:
         label = row["Name"].strip('"')
         rfc = " ".join(re.findall(r"RFC\d+", row["RFC"])).replace("RFC", "RFC ").replace("  ", " ")
         for cell in row["Address Block"].split(","):
-            block = ipaddress.ip_network(re.sub(r"\[\d+\]", "", cell).strip())
-            found.append((str(block), f"{label} ({rfc.replace(' RFC', ', RFC')})"))
+            block = re.sub(r"\[\d+\]", "", cell).strip().lower()
+            ipaddress.ip_network(block)  # raises where it is none; versions of Python write it differently
+            found.append((block, f"{label} ({rfc.replace(' RFC', ', RFC')})"))
     return found
 
 

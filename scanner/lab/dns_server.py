@@ -123,7 +123,7 @@ async def open_resolver(address: str, zone: Zone, stack: contextlib.AsyncExitSta
                 await _converse(answers, reader, writer)
         writer.close()
 
-    await stack.enter_async_context(await asyncio.start_server(receive, sock=tcp))
+    stack.callback((await asyncio.start_server(receive, sock=tcp)).close)
     return int(tcp.getsockname()[1])
 
 

@@ -51,4 +51,4 @@ class PolicyServer:
 
 async def open_policies(listening: socket.socket, server: PolicyServer, stack: contextlib.AsyncExitStack) -> None:
     """Serve until the stack closes."""
-    await stack.enter_async_context(await asyncio.start_server(server.receive, sock=listening, backlog=256))
+    stack.callback((await asyncio.start_server(server.receive, sock=listening, backlog=256)).close)

@@ -89,6 +89,5 @@ async def open_stages(
             fill_backlog(bound[address], fillers)
         elif host.presence == "listens":
             stage = Stage(host, contexts)
-            await stack.enter_async_context(
-                await asyncio.start_server(stage.receive, sock=bound[address], backlog=BACKLOG)
-            )
+            server = await asyncio.start_server(stage.receive, sock=bound[address], backlog=BACKLOG)
+            stack.callback(server.close)  # waiting until it is closed would mean, since Python 3.12, for every client
