@@ -43,6 +43,10 @@ SHARES = (0.1, 0.5, 1.0)
 BATCH = 256
 JOURNAL_ROWS = 20_000
 REPEATS = 500
+PAIR = 2000
+"""Domains that are scanned twice, with and without sharing: the difference is what sessions cost."""
+COLUMNS = 50
+"""How long the line of the longest list is in the plot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +236,19 @@ def show_scans(start_up: Measured, table: dict[str, Measured]) -> None:
 
 def show_ratios(start_up: Measured, table: dict[str, Measured]) -> None:
     """Print what each pair comes to."""
-    small, large, shared, alone = table.values()
+    tiny, small, large, shared, alone = table.values()
     unclear = sum(it.unclear for it in table.values())
     print(f"\nrows: every one is there, and once; {unclear} could not be concluded because the machine was too busy")
     each = [it.ms_each(start_up.cpu_s) for it in (small, large, shared, alone)]
-    print(f"growth: a domain of {large.domains} costs {each[1] / each[0]:.2f} times one of {small.domains}")
+    session_ms = (alone.cpu_s - shared.cpu_s) * 1000 / (alone.sessions - shared.sessions)
+    bare = {
+        it.domains: it.ms_each(start_up.cpu_s) - session_ms * it.sessions / it.domains for it in (tiny, small, large)
+    }
+    print(f"growth: without its sessions ({session_ms:.2f} ms each) a domain costs, in a list of")
+    for domains, ms in bare.items():
+        print(f"{domains:10} {ms:.3f} ms {'#' * round(ms / bare[large.domains] * COLUMNS)}")
+    times = bare[large.domains] / bare[small.domains]
+    print(f"so a domain of {large.domains} costs {times:.2f} times one of {small.domains}")
     print(f"memory: RSS at the end is {large.rss_mb(1.0) / large.rss_mb(0.1):.2f} times that at 10 % of the rows")
     print(
         f"sharing: {shared.sessions / shared.domains:.3f} sessions a domain (large list: "
@@ -275,10 +287,11 @@ def main() -> None:
         bench = Bench(lab, Path(name))
         start_up = bench.scan(1)
         table = {
+            f"{domains // 100}": bench.scan(domains // 100),
             f"{domains // 10}": bench.scan(domains // 10),
             f"{domains}": bench.scan(domains),
-            f"{domains // 50}": bench.scan(domains // 50),
-            f"{domains // 50} --no-share": bench.scan(domains // 50, "--no-share"),
+            f"{PAIR} shared": bench.scan(PAIR),
+            f"{PAIR} --no-share": bench.scan(PAIR, "--no-share"),
         }
         print(f"{utc_now():%Y-%m-%d}, {processor()}, Linux {platform.release()}")
         print(f"Python {platform.python_version()}, {ssl.OPENSSL_VERSION}\n")

@@ -65,11 +65,19 @@ class Pen:
         self.letters = caps.letters
 
     def text(self, words: str) -> str:
-        """Show text."""
+        """Show text. Most of it is plain and short: a hundred words of a row are looked at right here."""
+        if words.isascii() and words.isprintable() and "\\" not in words and len(words) <= self.letters:
+            return words
         if len(words) > self.letters:
             self.cut = True
             words = words[: self.letters]
         return show(words)
+
+    def texts(self, *words: str) -> Callable[[str], str]:
+        """As `text`, for all of these: one look tells whether any of them has to be looked at."""
+        together = "".join(words)
+        is_plain = together.isascii() and together.isprintable() and "\\" not in together
+        return str if is_plain and len(together) <= self.letters else self.text
 
     def text_if_any(self, words: str) -> str | None:
         """Show text; empty means that there is none."""

@@ -75,15 +75,17 @@ def write_cause(cause: Cause, pen: Pen) -> dict[str, object]:
 
 def write_prediction(prediction: Prediction, pen: Pen) -> dict[str, object]:
     """Write what one sender would do."""
+    it = prediction
+    text = pen.texts(it.model, it.source, it.rule, it.dsn, it.words, it.reason)
     return {
-        "model": pen.text(prediction.model),
-        "source": pen.text_if_any(prediction.source),
-        "outcome": prediction.outcome,
-        "rule": pen.text(prediction.rule),
-        "dsn": pen.text_if_any(prediction.dsn),
-        "words": pen.text_if_any(prediction.words),
-        "certain": prediction.certain,
-        "reason": pen.text_if_any(prediction.reason),
+        "model": text(it.model),
+        "source": text(it.source) if it.source else None,
+        "outcome": it.outcome,
+        "rule": text(it.rule),
+        "dsn": text(it.dsn) if it.dsn else None,
+        "words": text(it.words) if it.words else None,
+        "certain": it.certain,
+        "reason": text(it.reason) if it.reason else None,
     }
 
 

@@ -3,10 +3,13 @@
 Touches: nothing. Source: docs/record.md.
 """
 
+from dataclasses import fields
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from scanner import text
-from scanner.jsonl.caps import Pen
+from scanner.jsonl.caps import FULL, Pen
 from scanner.jsonl.certificates import Certificates
 from scanner.jsonl.values import (
     Part,
@@ -28,16 +31,59 @@ TIMED = tuple(stage.word for stage in Stage if stage >= Stage.CONNECT)
 CANARY_COUNTS = ("offered", "missing", "mangled", "unseen")
 _OFFER_LINES = ehlo.KEYWORDS_MOST + 1
 
+SESSIONS_KEPT = 512
+"""Written once for all rows; some 8 KB each."""
+PER_DOMAIN = frozenset({"endpoint", "shared", "inherited"})
+HELD = attrgetter(*(each.name for each in fields(Session) if each.name not in PER_DOMAIN))
+"""What of a session does not depend on the domain that it was asked for."""
+Written = tuple[dict[str, object], dict[str, object], bool]
+
 
 def write_session(session: Session, pen: Pen) -> dict[str, object]:
-    """Write one connection."""
-    endpoint, ehlo_reply = session.endpoint, session.ehlo
-    offers = () if ehlo_reply is None else ehlo.keywords(Reply(ehlo_reply.code, ehlo_reply.lines[:_OFFER_LINES]))
+    """Write one connection. What thousands of rows have in common is written once, while nothing has to be cut."""
+    endpoint = session.endpoint
+    is_kept = session.shared and pen.caps is FULL
+    origin, dialogue, is_cut = _kept(Held(session)) if is_kept else _written(session, pen)
+    pen.cut = pen.cut or is_cut
     return {
         "mx": pen.text(endpoint.mx),
         "address": pen.text(endpoint.address),
         "port": endpoint.port,
         "server_name": pen.text_if_any(endpoint.server_name),
+        **origin,
+        "shared": session.shared,
+        "inherited": session.inherited,
+        **dialogue,
+    }
+
+
+class Held:
+    """A connection as it was held, whichever domain asked for it: the same one where all of that is the same."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __hash__(self) -> int:
+        return hash((self.session.observed_at, self.session.source))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Held) and HELD(self.session) == HELD(other.session)
+
+
+@lru_cache(SESSIONS_KEPT)
+def _kept(held: Held) -> Written:
+    return _written(held.session, Pen(FULL))
+
+
+def _written(session: Session, pen: Pen) -> Written:
+    """Everything but the endpoint and who shares it, in two parts, and whether anything was cut."""
+    return _origin(session, pen), _dialogue(session, pen), pen.cut
+
+
+def _origin(session: Session, pen: Pen) -> dict[str, object]:
+    return {
         "source": pen.text(session.source),
         "source_address": pen.text_if_any(session.source_address),
         "role": session.role,
@@ -48,8 +94,13 @@ def write_session(session: Session, pen: Pen) -> dict[str, object]:
         "stage": session.stage.word,
         "fault": write_fault(session.fault, pen),
         "observed_at": write_time(session.observed_at),
-        "shared": session.shared,
-        "inherited": session.inherited,
+    }
+
+
+def _dialogue(session: Session, pen: Pen) -> dict[str, object]:
+    ehlo_reply = session.ehlo
+    offers = () if ehlo_reply is None else ehlo.keywords(Reply(ehlo_reply.code, ehlo_reply.lines[:_OFFER_LINES]))
+    return {
         **write_reply("greeting", session.greeting, pen),
         **write_reply("ehlo", ehlo_reply, pen),
         **write_reply("helo", session.helo, pen),

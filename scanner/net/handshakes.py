@@ -27,7 +27,10 @@ class Handshakes:
     async def place(self) -> AsyncIterator[None]:
         """Wait for a place and hold it, for as long as it is lent."""
         borrower = object()
-        await self._places.acquire_on_behalf_of(borrower)
+        try:
+            self._places.acquire_on_behalf_of_nowait(borrower)  # without a turn of the loop
+        except anyio.WouldBlock:
+            await self._places.acquire_on_behalf_of(borrower)
         lent = asyncio.get_running_loop().call_later(self._lent_s, self._take_back, borrower)
         try:
             yield

@@ -31,10 +31,16 @@ Question = tuple[str, str]
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    """A question that is out. `answer` stays None where its asker was cancelled."""
+    """A question that is out. `answer` stays None where its asker was cancelled; `landed` where nobody else waits."""
 
-    landed: anyio.Event = field(default_factory=anyio.Event)
+    landed: anyio.Event | None = None
     answer: Answer[Any] | None = None
+
+    async def wait(self) -> None:
+        """Wait for the end, whatever it is."""
+        if self.landed is None:
+            self.landed = anyio.Event()
+        await self.landed.wait()
 
 
 @dataclass(slots=True)
@@ -88,7 +94,7 @@ class Remembering:
             flight = self._flights.get(question)
             if flight is None:
                 return await self._fly(question, ask)
-            await flight.landed.wait()
+            await flight.wait()
             if flight.answer is not None:
                 return flight.answer
 
@@ -101,7 +107,8 @@ class Remembering:
             return answer
         finally:
             del self._flights[question]
-            flight.landed.set()
+            if flight.landed is not None:
+                flight.landed.set()
 
     def _recall(self, question: Question) -> Answer[Any] | None:
         kept = self._known.get(question)

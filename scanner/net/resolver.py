@@ -4,13 +4,14 @@ Five things that c-ares does are undone here. It shortens its own timeouts after
 the deadline is ours. It keeps every answer in a cache without a bound, so a channel is replaced after a number of
 queries, and closed when its last query is home. It asks again where a resolver says SERVFAIL, so its answers are taken
 as they are; a further server is asked where one is silent or dead. It cuts names at a NUL, so no such name reaches it.
-A reply that makes no sense ends all queries of its socket, so whoever got none is asked for again alone, on a channel
-of its own, before anything is said about it.
+A reply that makes no sense, or a TCP connection that the resolver closes, ends all queries of its socket, so whoever
+got none is asked for again alone, on a channel of its own, before anything is said about it.
 
 Touches: network. Source: RFC 1034 section 3.6.2 (CNAME), RFC 1035 sections 2.3.4 and 4.1.1 (sizes, RCODE), RFC 2308
 section 2 (NODATA), RFC 7505 (null MX), RFC 3596 section 2.5 (reverse names).
 """
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable
@@ -24,7 +25,7 @@ import pycares
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.route import Answer, MxRecord, TlsaRecord
 from scanner.net.answers import assembled, follow, is_askable, server_address, unaskable
-from scanner.net.sockets import blame
+from scanner.net.sockets import blame, settle
 
 T = TypeVar("T")
 
@@ -89,6 +90,7 @@ class AiodnsResolver:
     def __init__(self, servers: tuple[str, ...], deadline_s: float, recycle_after: int = RECYCLE_AFTER) -> None:
         self._servers = tuple(_place(*server_address(server)) for server in servers)
         self._deadline_s = deadline_s
+        self._late = Fault(Stage.RESOLVE, Kind.DNS_TIMEOUT, Side.REMOTE, f"no answer in {deadline_s:g} s")
         self._recycle_after = recycle_after
         self._channel = _Channel(self._open())
         self._retired: list[_Channel] = []
@@ -166,29 +168,51 @@ class AiodnsResolver:
         return Answer(name, canonical_name=name if outcome.kind is Kind.NODATA else "", fault=outcome)
 
     async def _outcome(self, name: str, kind: str) -> pycares.DNSResult | Fault:
-        """Within our deadline; c-ares gives up too early now and then, so its time-out is never believed before."""
-        with anyio.move_on_after(self._deadline_s):
-            while True:
-                outcome = await self._try(name, kind)
-                if isinstance(outcome, Fault) and outcome.kind is Kind.DNS_MALFORMED:
-                    outcome = await self._try_alone(name, kind)
-                if not isinstance(outcome, Fault) or outcome.kind is not Kind.DNS_TIMEOUT:
-                    return outcome
-                await anyio.sleep(RETRY_PAUSE_S)
-        return Fault(Stage.RESOLVE, Kind.DNS_TIMEOUT, Side.REMOTE, f"no answer in {self._deadline_s:g} s")
+        """Within our deadline; c-ares gives up too early now and then, so its time-out is never believed before.
+
+        Nearly every name is settled by the first try, which takes a timer and no scope.
+        """
+        loop = asyncio.get_running_loop()
+        ends_at_s = loop.time() + self._deadline_s
+        outcome = await self._try(name, kind)
+        if not isinstance(outcome, Fault) or not _is_doubtful(outcome):
+            return outcome
+        with anyio.move_on_after(max(0.0, ends_at_s - loop.time())):
+            return await self._until_sure(name, kind, outcome)
+        return self._late
+
+    async def _until_sure(self, name: str, kind: str, outcome: pycares.DNSResult | Fault) -> pycares.DNSResult | Fault:
+        """Try again, until cancelled."""
+        while True:
+            if isinstance(outcome, Fault) and _may_owe_to_others(outcome):
+                outcome = await self._try_alone(name, kind)
+            if not isinstance(outcome, Fault) or outcome.kind is not Kind.DNS_TIMEOUT:
+                return outcome
+            await anyio.sleep(RETRY_PAUSE_S)
+            outcome = await self._try(name, kind)
 
     async def _try(self, name: str, kind: str) -> pycares.DNSResult | Fault:
-        channel = await self._lease()
+        """Ask once, and wait as long as the deadline is at most."""
+        if self._channel.asked >= self._recycle_after:
+            await self._renew()
+        channel = self._channel
+        channel.asked += 1
         channel.in_flight += 1
+        timer: asyncio.TimerHandle | None = None
         try:
-            return await channel.resolver.query_dns(name, kind)
+            answer = channel.resolver.query_dns(name, kind)
+            timer = asyncio.get_running_loop().call_later(self._deadline_s, settle, answer, self._late)
+            return await answer
         except aiodns.error.DNSError as error:
             return _fault(error)
         except RuntimeError:  # the channel was closed under us
             return Fault(Stage.RESOLVE, Kind.RESOLVER_DOWN, Side.OURS, "closed")
         finally:
+            if timer is not None:
+                timer.cancel()
             channel.in_flight -= 1
-            await self._clear()
+            if self._retired:
+                await self._clear()
 
     async def _try_alone(self, name: str, kind: str) -> pycares.DNSResult | Fault:
         """Ask where no other name's reply can do harm."""
@@ -201,13 +225,10 @@ class AiodnsResolver:
             finally:
                 await channel.close()
 
-    async def _lease(self) -> _Channel:
-        """The channel to ask through; a new one where the old is worn out, the old one as long as there is no new."""
-        if self._channel.asked >= self._recycle_after:
-            self._replace()
-            await self._clear()
-        self._channel.asked += 1
-        return self._channel
+    async def _renew(self) -> None:
+        """A new channel where the old is worn out, the old one as long as there is no new."""
+        self._replace()
+        await self._clear()
 
     async def _clear(self) -> None:
         """Close what is worn out and idle."""
@@ -255,6 +276,14 @@ def _fault(error: aiodns.error.DNSError) -> Fault:
     kind, side = FAULTS.get(number, (Kind.BUG, Side.OURS))
     own = _no_socket() if kind in {Kind.RESOLVER_DOWN, Kind.DNS_TIMEOUT} else None
     return own or Fault(Stage.RESOLVE, kind, side, str(error.args[1]), number)
+
+
+def _is_doubtful(fault: Fault) -> bool:
+    return fault.kind is Kind.DNS_TIMEOUT or _may_owe_to_others(fault)
+
+
+def _may_owe_to_others(fault: Fault) -> bool:
+    return fault.kind is Kind.DNS_MALFORMED or fault.code == ERRNO.ARES_ECONNREFUSED
 
 
 def _no_socket() -> Fault | None:

@@ -16,10 +16,10 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Protocol
 
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Fault, Kind, Side, Stage
@@ -28,11 +28,14 @@ from scanner.model.session import Handshake, Hello, Oddity, Reply, Session, Sour
 from scanner.net import tls
 from scanner.net.clock import Clock
 from scanner.net.handshakes import Handshakes
+from scanner.net.seen import Seen, session_of
 from scanner.net.sockets import blame, connect
 from scanner.net.tap import SURPLUS_KEPT_BYTES, Answered, Ask, Tap
 from scanner.protocols import certificate, ehlo
 from scanner.protocols.replies import text_of
 from scanner.settings import Deadlines, Limits, Network
+
+__all__ = ["Seen", "SmtpProber", "Talk", "Tools", "session_of"]
 
 CERTIFICATES_REMEMBERED = 4096
 CERTIFICATE_REMEMBERED_BYTES = 16 * 1024
@@ -72,47 +75,33 @@ class SmtpProber:
 
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         """One connection. Raises nothing for what a peer does; leaves no socket behind when cancelled."""
-        started = Session(
-            endpoint=endpoint,
-            source=source.name,
-            source_address=source.address,
-            ehlo_name=source.ehlo_name,
-            observed_at=self._tools.clock.now(),
-            role=source.role,
-            hello=hello,
-            follow_up=follow_up,
-        )
-        talk = Talk(self._tools, started)
+        observed_at = self._tools.clock.now()
+        talk = Talk(self._tools, endpoint, source, hello)
         try:
             await talk.hold()
         finally:
             talk.hang_up()
-        return talk.session
+        return session_of(talk, observed_at, follow_up)
 
 
 class Talk:
-    """One session being held. `session` is what was seen so far."""
+    """One session being held. `seen` is what it showed so far."""
 
-    def __init__(self, tools: Tools, session: Session) -> None:
-        self.session = session
+    def __init__(self, tools: Tools, endpoint: Endpoint, source: Source, hello: Hello) -> None:
+        self.endpoint, self.source, self.hello = endpoint, source, hello
+        self.seen = Seen(source.ehlo_name)
         self._tools = tools
         self._ends_at_s = tools.clock.monotonic_s() + tools.deadlines.session_s
         self._socket: socket.socket | None = None
         self._tap = Tap(asyncio.get_running_loop(), self._ask(Stage.GREETING, b"", tools.deadlines.greeting_s))
 
-    async def hold(self) -> None:
-        """Step after step, until there is no next one."""
-        stage: Stage | None = Stage.CONNECT
+    async def hold(self, stage: Stage | None = Stage.CONNECT) -> None:
+        """Step after step, from this one until there is no next one."""
         while stage is not None:
-            async with self._place(stage):
-                began_at_s = self._tools.clock.monotonic_s()
-                outcome = await STEPS[stage](self)
-            took_ms = round((self._tools.clock.monotonic_s() - began_at_s) * 1000)
-            self._see(times_ms=(*self.session.times_ms, (stage.word, took_ms)))
-            if isinstance(outcome, Fault):
-                self._see(fault=outcome)
-                outcome = Stage.DONE if outcome.kind in _POLITE else None
-            stage = outcome
+            if stage is Stage.HANDSHAKE and self._tools.handshakes is not None:
+                stage = await self._shake_hands_in_turn(self._tools.handshakes)
+            else:
+                stage = await self._take(stage)
 
     def hang_up(self) -> None:
         """Drop the connection at once, whatever it is doing."""
@@ -124,120 +113,123 @@ class Talk:
 
     async def connect(self) -> Fault | Stage:
         """TCP, from the source asked for."""
-        here, there = self.session.source_address, self.session.endpoint
+        here, there = self.source.address, self.endpoint
         deadline_s = self._left_s(self._tools.deadlines.connect_s)
         opened = await connect(there.address, there.port, here, self._tools.allow, deadline_s)
-        if isinstance(opened, Fault):
-            return opened
+        return opened if isinstance(opened, Fault) else await self.adopt(opened)
+
+    async def adopt(self, opened: socket.socket) -> Fault | Stage:
+        """Talk over a connection that is there, whoever made it."""
         self._socket = opened
         try:
-            self._see(ehlo_name=self.session.ehlo_name or _literal(opened.getsockname()[0]))
+            self.seen.ehlo_name = self.seen.ehlo_name or _literal(opened.getsockname()[0])
             await asyncio.get_running_loop().create_connection(lambda: self._tap, sock=opened)
         except OSError as error:
             return blame(error, Stage.CONNECT)
-        self._see(stage=Stage.CONNECT)
+        self.seen.stage = Stage.CONNECT
         return Stage.GREETING
 
     async def greeting(self) -> Fault | Stage:
         """RFC 5321 s3.1."""
         answered = await self._tap.ask(self._ask(Stage.GREETING, b"", self._tools.deadlines.greeting_s))
-        self._see(greeting=answered.reply)
+        self.seen.greeting = answered.reply
         fault = self._settle(answered, Stage.GREETING)
         return fault or Stage.EHLO
 
     async def introduce(self) -> Fault | Stage:
         """RFC 5321 s3.2: EHLO, and HELO where that is refused for good."""
         answered = await self._tap.ask(self._hello(Stage.EHLO, b"EHLO"))
-        self._see(ehlo=answered.reply)
+        self.seen.ehlo = answered.reply
         fault = self._settle(answered, Stage.EHLO)
         if fault is not None:
             return await self._introduce_plainly(fault) if fault.kind is Kind.REPLY_5XX else fault
-        self._read_ehlo(_known(self.session.greeting), _known(answered.reply))
+        self.seen.note(*ehlo.oddities(_known(self.seen.greeting), _known(answered.reply)))
         return Stage.STARTTLS
 
     async def starttls(self) -> Fault | Stage:
         """RFC 3207 s4. A refusal is a fault only where the server had promised; 421 always ends the session."""
-        is_advertised = ehlo.offers_starttls(_known(self.session.ehlo))
+        is_advertised = ehlo.offers_starttls(_known(self.seen.ehlo))
         answered = await self._tap.ask(self._ask(Stage.STARTTLS, b"STARTTLS", self._tools.deadlines.starttls_s))
-        self._see(starttls=answered.reply)
+        self.seen.starttls = answered.reply
         is_ready = answered.fault is None and _known(answered.reply).code == 220
         fault = self._settle(answered, Stage.STARTTLS, Oddity.PLAINTEXT_AFTER_STARTTLS if is_ready else None)
         if fault is not None:
             is_evidence = not is_advertised and answered.fault is None and fault.kind in _POLITE
             return Stage.DONE if is_evidence else fault
         if not is_advertised:
-            self._note(Oddity.STARTTLS_UNADVERTISED)
+            self.seen.note(Oddity.STARTTLS_UNADVERTISED)
         return Stage.HANDSHAKE
 
     async def shake_hands(self) -> Fault | Stage:
         """RFC 8446, verifying nothing."""
-        hello = self.session.hello
-        name = None if hello is Hello.WIDE else tls.sni(self.session.endpoint.server_name)
+        hello = self.hello
+        name = None if hello is Hello.WIDE else tls.sni(self.endpoint.server_name)
         deadline_s = self._left_s(self._tools.deadlines.handshake_s)
         fault = await self._tap.upgrade(self._tools.context(hello), name, deadline_s)
         if fault is not None:
             return fault
         handshake = self._handshake(name or "")
-        self._see(handshake=handshake, stage=Stage.HANDSHAKE)
+        self.seen.handshake, self.seen.stage = handshake, Stage.HANDSHAKE
         if not handshake.chain:
-            self._note(Oddity.NO_CERTIFICATE)
+            self.seen.note(Oddity.NO_CERTIFICATE)
         return Stage.EHLO_TLS
 
     async def introduce_again(self) -> Fault | Stage:
         """RFC 3207 s4.2: everything learned in plain is forgotten."""
         answered = await self._tap.ask(self._hello(Stage.EHLO_TLS, b"EHLO"))
-        self._see(ehlo_tls=answered.reply)
+        self.seen.ehlo_tls = answered.reply
         fault = self._settle(answered, Stage.EHLO_TLS)
         if fault is not None:
             return fault
         if ehlo.offers_starttls(_known(answered.reply)):
-            self._note(Oddity.STARTTLS_AGAIN)
+            self.seen.note(Oddity.STARTTLS_AGAIN)
         return Stage.DONE
 
     async def leave(self) -> None:
         """RFC 5321 s4.1.1.10. Whatever is answered changes nothing."""
         await self._tap.ask(self._ask(Stage.DONE, b"QUIT", self._tools.deadlines.quit_s))
-        if self.session.stage is Stage.EHLO_TLS:
-            self._see(stage=Stage.DONE)
+        if self.seen.stage is Stage.EHLO_TLS:
+            self.seen.stage = Stage.DONE
 
-    @contextlib.asynccontextmanager
-    async def _place(self, stage: Stage) -> AsyncIterator[None]:
+    async def _take(self, stage: Stage) -> Stage | None:
+        """One step, its time, and the next one. After a refusal we still say goodbye."""
+        began_at_s = self._tools.clock.monotonic_s()
+        outcome = await STEPS[stage](self)
+        took_ms = round((self._tools.clock.monotonic_s() - began_at_s) * 1000)
+        self.seen.times_ms.append((stage.word, took_ms))
+        if isinstance(outcome, Fault):
+            self.seen.fault = outcome
+            return Stage.DONE if outcome.kind in _POLITE else None
+        return outcome
+
+    async def _shake_hands_in_turn(self, handshakes: Handshakes) -> Stage | None:
         """Wait until there is room for a handshake. That is our time, not the peer's: its deadlines move along."""
-        if stage is not Stage.HANDSHAKE or self._tools.handshakes is None:
-            yield
-            return
         asked_at_s = self._tools.clock.monotonic_s()
-        async with self._tools.handshakes.place():
+        async with handshakes.place():
             self._ends_at_s += self._tools.clock.monotonic_s() - asked_at_s
-            yield
+            return await self._take(Stage.HANDSHAKE)
 
     async def _introduce_plainly(self, refused: Fault) -> Fault | Stage:
         answered = await self._tap.ask(self._hello(Stage.EHLO, b"HELO"))
-        self._see(helo=answered.reply)
+        self.seen.helo = answered.reply
         if self._settle(answered, Stage.EHLO) is not None:
             return refused
-        self._note(Oddity.HELO_ONLY)
+        self.seen.note(Oddity.HELO_ONLY)
         return Stage.DONE
-
-    def _read_ehlo(self, greeting: Reply, reply: Reply) -> None:
-        self._note(*ehlo.oddities(greeting, reply))
-        echoed = ehlo.echoed_address(reply)
-        is_itself = echoed == self.session.endpoint.address != self.session.source_address
-        self._see(egress="" if is_itself else echoed)
 
     def _settle(self, answered: Answered, stage: Stage, surplus: Oddity | None = None) -> Fault | None:
         """Note what was odd; the stage is completed, or here is why not."""
-        self._note(*answered.oddities)
+        self.seen.note(*answered.oddities)
         if answered.surplus:
-            self._note(surplus or Oddity.UNSOLICITED)
-            self._see(unsolicited=(self.session.unsolicited + answered.surplus)[:SURPLUS_KEPT_BYTES])
+            self.seen.note(surplus or Oddity.UNSOLICITED)
+            self.seen.unsolicited = (self.seen.unsolicited + answered.surplus)[:SURPLUS_KEPT_BYTES]
         fault = answered.fault or _refusal(_known(answered.reply), stage)
         if fault is None:
-            self._see(stage=stage)
+            self.seen.stage = stage
         return fault
 
     def _handshake(self, server_name: str) -> Handshake:
-        seen = cast("asyncio.BaseTransport", self._tap.transport).get_extra_info("ssl_object")
+        seen = self._tap.tls
         chain = tls.presented_chain(seen)
         kept = tuple(self._certificate(der) for der in chain[: self._tools.limits.certificates_kept])
         cipher = seen.cipher()
@@ -250,23 +242,17 @@ class Talk:
         return certificate.read(der) if is_huge else self._tools.remembered(der)
 
     def _hello(self, stage: Stage, verb: bytes) -> Ask:
-        command = verb + b" " + self.session.ehlo_name.encode()
-        return replace(self._ask(stage, command, self._tools.deadlines.ehlo_s), skips_greeting=verb == b"EHLO")
+        command = verb + b" " + self.seen.ehlo_name.encode()
+        return self._ask(stage, command, self._tools.deadlines.ehlo_s, skips_greeting=verb == b"EHLO")
 
-    def _ask(self, stage: Stage, command: bytes, deadline_s: float) -> Ask:
+    def _ask(self, stage: Stage, command: bytes, deadline_s: float, *, skips_greeting: bool = False) -> Ask:
         limits = self._tools.limits
         most_bytes = limits.greeting_bytes if stage is Stage.GREETING else limits.reply_bytes
-        return Ask(stage, command, self._left_s(deadline_s), most_bytes, limits.reply_lines)
+        return Ask(stage, command, self._left_s(deadline_s), most_bytes, limits.reply_lines, skips_greeting)
 
     def _left_s(self, deadline_s: float) -> float:
         """Keep the deadline of a step within that of the session."""
         return max(0.001, min(deadline_s, self._ends_at_s - self._tools.clock.monotonic_s()))
-
-    def _note(self, *oddities: Oddity) -> None:
-        self._see(oddities=tuple(dict.fromkeys(self.session.oddities + oddities)))
-
-    def _see(self, **facts: Any) -> None:
-        self.session = replace(self.session, **facts)
 
 
 Step = Callable[[Talk], Awaitable[Fault | Stage | None]]
@@ -280,6 +266,15 @@ STEPS: dict[Stage, Step] = {
     Stage.DONE: Talk.leave,
 }
 """Who does what; each names its successor."""
+
+
+class Held(Protocol):
+    """A session with what it showed: a Talk, or what another process tells of one."""
+
+    endpoint: Endpoint
+    source: Source
+    hello: Hello
+    seen: Seen
 
 
 def _refusal(reply: Reply, stage: Stage) -> Fault | None:

@@ -10,9 +10,9 @@ Touches: network. Source: RFC 793 section 3.4 (refused, reset), RFC 1122 section
 import asyncio
 import errno
 import ipaddress
+import os
 import socket
-
-import anyio
+from typing import Any
 
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.protocols.special_addresses import refusal
@@ -48,7 +48,9 @@ BLAME = {
 _FAR = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # noqa: S104 - a source to bind, nobody listens there
 """An address far away of each family (RFC 5737, RFC 3849); asking for the route sends nothing."""
 
-_MAYBE_REMOTE = frozenset({errno.ENETUNREACH, errno.EACCES})
+_SAID_OF_A_ROUTE = frozenset({errno.ENETUNREACH, errno.EACCES, errno.EHOSTUNREACH, errno.EINVAL})
+"""What a router far away says by ICMP, and what our own kernel says of a route of kind throw, prohibit, unreachable or
+blackhole (ip-route(8))."""
 
 
 def blame(error: OSError, stage: Stage) -> Fault:
@@ -62,8 +64,8 @@ def open_socket(address: str, source_address: str, allow: tuple[Network, ...]) -
     reason = refusal(address, allow)
     if reason is not None:
         return Fault(Stage.CONNECT, Kind.REFUSED_ADDRESS, Side.REMOTE, reason)
-    version = ipaddress.ip_address(address).version
-    if source_address and ipaddress.ip_address(source_address).version != version:
+    version = _version(address)
+    if source_address and _version(source_address) != version:
         return Fault(Stage.CONNECT, Kind.NO_FAMILY, Side.OURS, f"the source has no IPv{version}")
     try:
         return _bound(version, source_address, socket.SOCK_STREAM)
@@ -78,11 +80,9 @@ async def connect(
     opened = open_socket(address, source_address, allow)
     if isinstance(opened, Fault):
         return opened
-    fault: Fault | None = Fault(Stage.CONNECT, Kind.TIMEOUT, Side.REMOTE, f"no answer in {deadline_s:g} s")
+    late = Fault(Stage.CONNECT, Kind.TIMEOUT, Side.REMOTE, f"no answer in {deadline_s:g} s")
     try:
-        with anyio.move_on_after(deadline_s):
-            await asyncio.get_running_loop().sock_connect(opened, (address, port))
-            fault = _wrong_peer(opened, address)
+        fault = await _joined(opened, (address, port), deadline_s, late)
     except OSError as error:
         fault = _blame_route(error, address, source_address)
     except BaseException:
@@ -94,6 +94,38 @@ async def connect(
     return fault
 
 
+async def _joined(opened: socket.socket, there: tuple[str, int], deadline_s: float, late: Fault) -> Fault | None:
+    """Wait until the socket is connected, with one timer and no task or scope for it. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    code = opened.connect_ex(there)
+    if code == errno.EINPROGRESS:
+        ready: asyncio.Future[Fault | None] = loop.create_future()
+        timer = loop.call_later(deadline_s, settle, ready, late)
+        loop.add_writer(opened, settle, ready, None)
+        try:
+            fault = await ready
+        finally:
+            timer.cancel()
+            loop.remove_writer(opened)
+        if fault is not None:
+            return fault
+        code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if code:
+        raise OSError(code, os.strerror(code))
+    return _wrong_peer(opened, there[0])
+
+
+def settle(future: asyncio.Future[Any], value: object, error: Exception | None = None) -> None:
+    """Settle what is still open, so that nobody complains where nobody waits."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)
+        future.exception()
+
+
 def any_address() -> str:
     """Name the address to bind where no source was named: unspecified of the one family that has a default route.
 
@@ -102,6 +134,23 @@ def any_address() -> str:
     """
     routed = [unspecified for unspecified, far in _FAR.items() if _has_route(far, "")]
     return routed[0] if len(routed) == 1 else ""
+
+
+def no_way_out(address: str, source_address: str) -> Fault | None:
+    """Say why nothing can leave now, neither for this address nor for one far away; None where something can.
+
+    Asking the kernel sends nothing. A network that alone has no route was taken from us on purpose.
+    """
+    error = _route_error(address, source_address)
+    far = list(_FAR.values())[ipaddress.ip_address(address).version == 6]
+    if error is None or _has_route(far, source_address):
+        return None
+    return _no_route(error) if error.errno in _SAID_OF_A_ROUTE else blame(error, Stage.CONNECT)
+
+
+def _version(address: str) -> int:
+    """The family of what is known to be an address."""
+    return 6 if ":" in address else 4
 
 
 def _bound(version: int, source_address: str, kind: socket.SocketKind) -> socket.socket:
@@ -120,23 +169,36 @@ def _bound(version: int, source_address: str, kind: socket.SocketKind) -> socket
 def _wrong_peer(connected: socket.socket, address: str) -> Fault | None:
     """Whether we are where we wanted to be."""
     there = connected.getpeername()[0]
-    if ipaddress.ip_address(there) == ipaddress.ip_address(address):
+    if there == address or ipaddress.ip_address(there) == ipaddress.ip_address(address):
         return None
     return Fault(Stage.CONNECT, Kind.REFUSED_ADDRESS, Side.OURS, f"connected to {there}")
 
 
 def _blame_route(error: OSError, address: str, source_address: str) -> Fault:
     """As `blame`; but where we do have a route, a router far away said this by ICMP (RFC 1122 s3.2.2.1)."""
-    if error.errno in _MAYBE_REMOTE and _has_route(address, source_address):
-        return Fault(Stage.CONNECT, Kind.UNREACHABLE, Side.REMOTE, "a router on the way refused", error.errno)
-    return blame(error, Stage.CONNECT)
+    if error.errno not in _SAID_OF_A_ROUTE:
+        return blame(error, Stage.CONNECT)
+    if not _has_route(address, source_address):
+        return _no_route(error)
+    if error.errno == errno.EINVAL:
+        return blame(error, Stage.CONNECT)
+    return Fault(Stage.CONNECT, Kind.UNREACHABLE, Side.REMOTE, "a router on the way refused", error.errno)
+
+
+def _no_route(error: OSError) -> Fault:
+    """Our own kernel has no way for this packet."""
+    return Fault(Stage.CONNECT, Kind.NO_ROUTE, Side.OURS, error.strerror or "no route", error.errno)
 
 
 def _has_route(address: str, source_address: str) -> bool:
+    return _route_error(address, source_address) is None
+
+
+def _route_error(address: str, source_address: str) -> OSError | None:
     """Ask the kernel by connecting a datagram socket, which sends nothing."""
     try:
-        with _bound(ipaddress.ip_address(address).version, source_address, socket.SOCK_DGRAM) as asked:
+        with _bound(_version(address), source_address, socket.SOCK_DGRAM) as asked:
             asked.connect((address, 9))
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return error
+    return None

@@ -10,6 +10,7 @@ names used are pinned by tests/sessions/test_tap.py.
 """
 
 import asyncio
+import contextlib
 import re
 import ssl
 from dataclasses import dataclass
@@ -145,7 +146,10 @@ class Tap(SMTPProtocol):
         late = SMTPReadTimeoutError("no whole reply in time")
         timer = self._loop.call_later(timeout or 0.0, settle, waiter, None, late)
         try:
-            return await waiter
+            with contextlib.suppress(SMTPException):
+                await waiter
+            await asyncio.sleep(0)  # what was sent right behind the reply must not answer the next command
+            return waiter.result()
         finally:
             timer.cancel()
             self._response_pending = False

@@ -86,6 +86,8 @@ _NOT_TLS = frozenset(
         "RECORD_LAYER_FAILURE",
     }
 )
+_NO_MEMORY = "malloc failure"
+"""Words of OpenSSL for which Python has no name."""
 _ENDED = frozenset({"UNEXPECTED_EOF_WHILE_READING"})
 
 
@@ -138,5 +140,7 @@ def tls_fault(error: ssl.SSLError, stage: Stage) -> Fault:
     alert = ALERTS.get(reason)
     if alert is not None:
         return Fault(stage, Kind.TLS_ALERT, Side.REMOTE, reason, alert)
+    if _NO_MEMORY in str(error):
+        return Fault(stage, Kind.NO_BUFFERS, Side.OURS, _NO_MEMORY)
     kind = Kind.NOT_TLS if reason in _NOT_TLS else Kind.TLS_FAILED
     return Fault(stage, kind, Side.REMOTE, reason or str(error))
