@@ -55,8 +55,8 @@ founding: $(READY)  ## the founding case against real servers, 50 times (root, D
 	@FOUNDING=50 SERVERS_LONGEST_S=1800 tests/servers/run $(BIN)/python -k founding
 
 bench: $(READY)  ## measurements of speed and memory, on loopback, with ratios side by side
-	@$(BIN)/python benchmarks/many_domains.py
-	@$(BIN)/python benchmarks/judgement.py
+	@for each in floor processes concentration latency names small many_domains judgement; do \
+		PYTHONPATH=. $(BIN)/python benchmarks/$$each.py || exit 1; done
 
 lab: $(READY)  ## serve the lab in the foreground
 	@$(BIN)/starttls lab

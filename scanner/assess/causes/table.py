@@ -67,6 +67,8 @@ PLACES = {name: place for place, name in enumerate(RULES)}
 def causes(case: Case) -> tuple[Cause, ...]:
     """Every cause worth a line, the likeliest first; nothing where nothing is missing and nothing differs."""
     found = gaps(case)
+    if not found:  # as nearly everywhere
+        return ()
     is_one_server = len({(gap.view.mx, gap.view.address) for gap in found}) < 2
     told = [_cause(name, rule, found, is_one_server) for name, rule in RULES.items()]
     return tuple(sorted((each for each in told if each), key=lambda it: (-it.confidence, PLACES[it.cause])))
