@@ -110,7 +110,7 @@ async def test_where_the_canaries_do_not_answer_either_our_way_out_is_lost(fault
     world = World(peers_say=fault)
     await world.knocked(ADDRESSES_MOST)
     assert world.is_deaf  # until the canaries have spoken nobody is judged
-    await world.watched(lambda: world.visits > 2)
+    await world.watched(lambda: len(world.pauses) > 2)
     assert world.is_deaf
     assert world.silence.no_way_out("2001:db8::1", MAIL.address) is None
     assert world.silence.no_way_out("192.0.2.1", "198.51.100.2") is None
