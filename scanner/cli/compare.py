@@ -32,13 +32,13 @@ NAMED = re.compile(rf"({NAME.pattern})=(.+)")
 ANSWERS = {
     Verdict.PASS: "Y",
     Verdict.PARTIAL: "~",
-    Verdict.FAIL: "x",
+    Verdict.FAIL: "!",
     Verdict.ABSENT: "-",
     Verdict.UNKNOWN: "?",
     Verdict.NOT_APPLICABLE: "0",
 }
 NO_ROW = "."
-LEGEND = "Y STARTTLS, - not offered, x offered and broken, ~ not everywhere, ? not known, 0 no mail, . no row"
+LEGEND = "Y STARTTLS, - not offered, ! offered and broken, ~ not everywhere, ? not known, 0 no mail, . no row"
 DOMAIN_LETTERS = 40
 FAR_APART = timedelta(hours=1)
 Vantages = Mapping[str, RowFile]

@@ -20,6 +20,7 @@ EGRESS_FROM = "198.51.100.18"
 CANARY = "canary.founding.test"
 POSTFIX = postfix.FACES["tls13"][0]
 PLAIN = postfix.FACES["plain"][0]
+POSTFIX_KNOB = "smtpd_discard_ehlo_keyword_address_maps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ FAMILY = Party(SEEN_FROM, postfix.SIXTH_SEEN_FROM)
 @dataclass(frozen=True, slots=True)
 class Case:
     """One domain, and what must be said: the axis `starttls`, what becomes of `mail` from us that requires TLS, and
-    which `causes` may stand first.
+    which `causes` may stand first; `knob` is the setting that the evidence must name.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Case:
     at: str | Box
     sixth: str = ""
     findings: tuple[str, ...] = ()
+    knob: str = ""
 
     @property
     def domain(self) -> str:
@@ -76,9 +78,9 @@ def before_postfix(number: int, act: str, client: str = HIDDEN_FROM) -> Box:
 
 
 CASES = (
-    Case("postfix", HIDDEN, "partial", "defer", ("client-policy",), postfix.FACES["hides"][0]),
-    Case("exim", HIDDEN, "partial", "defer", ("client-policy",), exim.ADDRESS),
-    Case("sendmail", HIDDEN, "partial", "defer", ("client-policy",), sendmail.ADDRESS),
+    Case("postfix", HIDDEN, "partial", "defer", ("client-policy",), postfix.FACES["hides"][0], knob=POSTFIX_KNOB),
+    Case("exim", HIDDEN, "partial", "defer", ("client-policy",), exim.ADDRESS, knob="tls_advertise_hosts"),
+    Case("sendmail", HIDDEN, "partial", "defer", ("client-policy",), sendmail.ADDRESS, knob="Srv_Features"),
     Case("mangled", HIDDEN, "partial", "defer", ("middlebox",), before_postfix(231, "mangle")),
     Case("masked", HIDDEN, "partial", "defer", ("middlebox",), before_postfix(232, "mask")),
     Case("stripped", HIDDEN, "partial", "defer", ("middlebox-strip",), before_postfix(233, "strip")),

@@ -79,6 +79,8 @@ def problems(case: Case, row: Row) -> Iterator[str]:
         yield f"first cause is {first}"
     if first is not None and not all(each["evidence"] for each in row["causes"]):
         yield "a cause without evidence"
+    if case.knob not in "".join(row["causes"][0]["evidence"] if row["causes"] else ()):
+        yield f"{case.knob} is not named"
 
 
 def met(row: Row, source: str) -> str:
