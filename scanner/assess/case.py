@@ -145,8 +145,9 @@ def _in_order(sessions: list[Session]) -> tuple[Session, ...]:
     return tuple(sessions) if len(sessions) == 1 else tuple(sorted(dict.fromkeys(sessions), key=_usual_first))
 
 
-def _usual_first(session: Session) -> tuple[bool, datetime, int]:
-    return session.hello is Hello.WIDE, session.observed_at, session.follow_up
+def _usual_first(session: Session) -> tuple[bool, bool, int, datetime]:
+    """What was asked under our own server name comes before what was shown to another, which may be older."""
+    return session.hello is Hello.WIDE, session.inherited, session.follow_up, session.observed_at
 
 
 def routing_fault(route: Route) -> Fault | None:

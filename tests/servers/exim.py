@@ -21,6 +21,7 @@ CONFIGURATION = f"""\
 primary_hostname = exim.lab.test
 local_interfaces = {ADDRESS}
 daemon_smtp_ports = 25
+smtp_accept_max = 0
 spool_directory = {{home}}/spool
 log_file_path = {{home}}/log/%s
 pid_file_path = {{home}}/pid

@@ -26,7 +26,7 @@ OPTIONS = {level: f"-o smtp_tls_security_level={level}" for level in LEVELS} | {
 SUBMISSION = ("127.0.0.1", 2525)
 LONGEST_S = 90.0
 PROCESSES = 3
-"""For each transport: a slow receiver must not hold up the others, and 42 transports must not crowd the machine."""
+"""For each transport: a slow receiver must not hold up the others, and 48 transports must not crowd the machine."""
 SERVICES = """\
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from scanner.assess.case import Case, View, once, views
 from scanner.model.session import Hello
-from tests.unit.assess.evidence import AT, DAY, authority, plain, seen, wide
+from tests.unit.assess.evidence import AT, DAY, MX, authority, encrypted, plain, seen, wide
 
 
 def case() -> Case:
@@ -53,3 +53,11 @@ def test_repetitions_count_once_and_the_usual_hello_comes_first() -> None:
         (Hello.USUAL, late.observed_at),
         (Hello.WIDE, plain().observed_at),
     ]
+
+
+def test_what_was_shown_to_our_own_name_counts_before_what_another_name_was_shown_earlier() -> None:
+    """A repetition may have been held for another domain, before this one was visited at all."""
+    own, borrowed = encrypted(), replace(encrypted(), observed_at=AT - DAY, follow_up=1, inherited=True)
+    (view,) = views((own, borrowed))
+    assert view.encrypted == own
+    assert view.asked_for(MX)
