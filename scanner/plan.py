@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from scanner.model.fault import Kind
-from scanner.model.route import Endpoint, MxHost, Route
+from scanner.model.route import Endpoint, MxHost, Route, ip_version
 from scanner.model.session import Source
 from scanner.model.target import Target
 from scanner.pace import PREFIX_BYTES, SPACING, Cap
@@ -218,8 +218,7 @@ def is_unknown(host: MxHost) -> bool:
 
 def prefix_of(address: str) -> str:
     """Write the prefix that shares a cap: /24 or /56."""
-    version = ipaddress.ip_address(address).version
-    return str(ipaddress.ip_network(f"{address}/{PREFIX_BITS[version]}", strict=False))
+    return str(ipaddress.ip_network(f"{address}/{PREFIX_BITS[ip_version(address)]}", strict=False))
 
 
 def bounds(census: Census) -> list[Bound]:

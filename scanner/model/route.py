@@ -102,3 +102,8 @@ class Endpoint:
     address: str
     port: int
     server_name: str
+
+
+def ip_version(address: str) -> int:
+    """Tell 4 from 6, of what is known to be an address."""
+    return 6 if ":" in address else 4

@@ -20,6 +20,7 @@ import anyio
 
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.route import Answer, MxRecord, TlsaRecord
+from scanner.net.pauses import growing
 from scanner.survey import Resolver
 
 T = TypeVar("T")
@@ -165,11 +166,10 @@ class Breaking:
 
     async def _revive(self, gives_up_at_s: float) -> None:
         """Ask the canary until it answers or our patience ends."""
-        pause_s = FIRST_PAUSE_S
+        pauses = growing(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while self._is_open and self.monotonic_s() < gives_up_at_s:
-            await self.sleep(max(0.0, min(pause_s, gives_up_at_s - self.monotonic_s())))
+            await self.sleep(max(0.0, min(next(pauses), gives_up_at_s - self.monotonic_s())))
             await self._look()
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
 
 def of_the_name(answer: Answer[T]) -> Answer[T]:

@@ -10,15 +10,15 @@ A network to which alone there is no route is not waited for: that is how an adm
 Touches: clock; the routing table through the question given. Source: docs/guarantees.md P7.
 """
 
-import ipaddress
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import anyio
 
 from scanner.model.fault import Fault, Kind, Side
-from scanner.model.route import Endpoint
+from scanner.model.route import Endpoint, ip_version
 from scanner.model.session import Hello, Session, Source
+from scanner.net.pauses import growing
 from scanner.settings import SourceUse
 from scanner.survey import Prober
 
@@ -30,14 +30,6 @@ LONGEST_PAUSE_S = 5.0
 
 Way = tuple[Source, int]
 """One of our sources, and the version of IP that the peer wants."""
-
-
-def growing() -> Iterator[float]:
-    """Seconds to pause."""
-    pause_s = FIRST_PAUSE_S
-    while True:
-        yield pause_s
-        pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
 
 @dataclass(slots=True)
@@ -60,8 +52,8 @@ class Patient:
 
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         """Hold the session, again and again while it is we who cannot."""
-        way = (source, ipaddress.ip_address(endpoint.address).version)
-        pauses, gives_up_at_s = growing(), float("inf")
+        way = (source, ip_version(endpoint.address))
+        pauses, gives_up_at_s = growing(FIRST_PAUSE_S, LONGEST_PAUSE_S), float("inf")
         while True:
             session = await self.inner.converse(endpoint, source, hello, follow_up)
             trouble = self._trouble(session, way)

@@ -7,16 +7,16 @@ said on stderr, and the rows stay what they are: inconclusive.
 Touches: network (through the canaries given), clock. Source: docs/guarantees.md P7; docs/what-we-send.md (canaries).
 """
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
 
 from scanner.model.fault import Fault, Kind, Side, Stage
-from scanner.model.route import Endpoint
+from scanner.model.route import Endpoint, ip_version
 from scanner.model.session import Hello, Session, Source
 from scanner.net.canaries import Canaries
+from scanner.net.pauses import growing
 from scanner.protocols.canaries import Sighting
 from scanner.survey import Prober
 
@@ -49,7 +49,7 @@ class Silence:
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         """Hold the session, and count who does not answer. Faults: those of the inner one."""
         session = await self.inner.converse(endpoint, source, hello, follow_up)
-        way = (source.name, source.address, ipaddress.ip_address(endpoint.address).version)
+        way = (source.name, source.address, ip_version(endpoint.address))
         fault = session.fault
         if session.stage >= Stage.CONNECT or (fault is not None and fault.kind is Kind.REFUSED):
             self._hear(way)
@@ -59,9 +59,8 @@ class Silence:
 
     def no_way_out(self, address: str, source_address: str) -> Fault | None:
         """Say that nothing comes back over this way, or that the canaries are asked; None where something may."""
-        version = ipaddress.ip_address(address).version
         for way in self._doubted():
-            if way[1:] == (source_address, version):
+            if way[1:] == (source_address, ip_version(address)):
                 what = "nobody answers, not even the canaries" if way in self._deaf else "nobody answers"
                 return Fault(Stage.CONNECT, Kind.NO_ROUTE, Side.OURS, what)
         return None
@@ -71,14 +70,13 @@ class Silence:
         while True:
             await self._doubt.wait()
             self._doubt = anyio.Event()
-            pause_s = FIRST_PAUSE_S
+            pauses = growing(FIRST_PAUSE_S, LONGEST_PAUSE_S)
             while doubted := self._doubted():
                 await self.canaries.visit()
                 for way in doubted:
                     self._judge(way)
                 if self._deaf:
-                    await self.sleep(pause_s)
-                    pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                    await self.sleep(next(pauses))
 
     def _doubted(self) -> list[Way]:
         """Ways of which the canaries have to say more; none where none were named."""

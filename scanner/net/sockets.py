@@ -15,6 +15,7 @@ import socket
 from typing import Any
 
 from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.route import ip_version
 from scanner.protocols.special_addresses import refusal
 from scanner.settings import Network
 
@@ -45,8 +46,10 @@ BLAME = {
 }
 """What an errno means, and on whose side. One that is not here is our bug until it is."""
 
-_FAR = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # noqa: S104 - a source to bind, nobody listens there
-"""An address far away of each family (RFC 5737, RFC 3849); asking for the route sends nothing."""
+FAR = {4: "192.0.2.1", 6: "2001:db8::1"}
+"""An address far away of each IP version (RFC 5737, RFC 3849); asking for the route sends nothing."""
+_ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - a source to bind, nobody listens there
+DISCARD_PORT = 9
 
 _SAID_OF_A_ROUTE = frozenset({errno.ENETUNREACH, errno.EACCES, errno.EHOSTUNREACH, errno.EINVAL})
 """What a router far away says by ICMP, and what our own kernel says of a route of kind throw, prohibit, unreachable or
@@ -64,11 +67,11 @@ def open_socket(address: str, source_address: str, allow: tuple[Network, ...]) -
     reason = refusal(address, allow)
     if reason is not None:
         return Fault(Stage.CONNECT, Kind.REFUSED_ADDRESS, Side.REMOTE, reason)
-    version = _version(address)
-    if source_address and _version(source_address) != version:
+    version = ip_version(address)
+    if source_address and ip_version(source_address) != version:
         return Fault(Stage.CONNECT, Kind.NO_FAMILY, Side.OURS, f"the source has no IPv{version}")
     try:
-        return _bound(version, source_address, socket.SOCK_STREAM)
+        return bound(version, source_address, socket.SOCK_STREAM)
     except OSError as error:
         return blame(error, Stage.CONNECT)
 
@@ -132,7 +135,7 @@ def any_address() -> str:
     Empty where both have one, and either may be used. Without this, a machine without IPv6 would count the AAAA record
     of every host as trouble of its own.
     """
-    routed = [unspecified for unspecified, far in _FAR.items() if _has_route(far, "")]
+    routed = [_ANY[version] for version, far in FAR.items() if _has_route(far, "")]
     return routed[0] if len(routed) == 1 else ""
 
 
@@ -141,19 +144,14 @@ def no_way_out(address: str, source_address: str) -> Fault | None:
 
     Asking the kernel sends nothing. A network that alone has no route was taken from us on purpose.
     """
-    error = _route_error(address, source_address)
-    far = list(_FAR.values())[ipaddress.ip_address(address).version == 6]
-    if error is None or _has_route(far, source_address):
+    error = route_error(address, source_address)
+    if error is None or _has_route(FAR[ip_version(address)], source_address):
         return None
     return _no_route(error) if error.errno in _SAID_OF_A_ROUTE else blame(error, Stage.CONNECT)
 
 
-def _version(address: str) -> int:
-    """The family of what is known to be an address."""
-    return 6 if ":" in address else 4
-
-
-def _bound(version: int, source_address: str, kind: socket.SocketKind) -> socket.socket:
+def bound(version: int, source_address: str, kind: socket.SocketKind) -> socket.socket:
+    """Make a socket of a source; empty: of whichever the kernel takes. Raises OSError."""
     family = socket.AF_INET if version == 4 else socket.AF_INET6
     opened = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
@@ -191,14 +189,14 @@ def _no_route(error: OSError) -> Fault:
 
 
 def _has_route(address: str, source_address: str) -> bool:
-    return _route_error(address, source_address) is None
+    return route_error(address, source_address) is None
 
 
-def _route_error(address: str, source_address: str) -> OSError | None:
-    """Ask the kernel by connecting a datagram socket, which sends nothing."""
+def route_error(address: str, source_address: str) -> OSError | None:
+    """Ask the kernel for a way by connecting a datagram socket, which sends nothing."""
     try:
-        with _bound(_version(address), source_address, socket.SOCK_DGRAM) as asked:
-            asked.connect((address, 9))
+        with bound(ip_version(address), source_address, socket.SOCK_DGRAM) as asked:
+            asked.connect((address, DISCARD_PORT))
     except OSError as error:
         return error
     return None

@@ -5,7 +5,6 @@ The first two send nothing; the others ask the resolver one question each.
 Touches: network. Source: ip(7); RFC 7766 (TCP), RFC 6891 section 6.2.5 (large answers), RFC 6761 section 6.4.
 """
 
-import ipaddress
 import socket
 from dataclasses import replace
 from typing import Any
@@ -16,20 +15,18 @@ import dns.exception
 import dns.message
 
 from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.route import ip_version
 from scanner.net.answers import server_address
-from scanner.net.sockets import blame
+from scanner.net.sockets import FAR, blame, bound, route_error
 
-FAR = {4: "192.0.2.1", 6: "2001:db8::1"}
-"""An address far away of each IP version (RFC 5737, RFC 3849): asking for the route sends nothing."""
 UDP_BYTES = 1232
 NO_SUCH_NAME = "starttls-doctor.invalid"
-DISCARD_PORT = 9
 
 
 def bind_fault(address: str) -> Fault | None:
     """Say why this address cannot be a source. Faults: our side."""
     try:
-        datagram(ipaddress.ip_address(address).version, address).close()
+        bound(ip_version(address), address, socket.SOCK_DGRAM).close()
     except OSError as error:
         return blame(error, Stage.CONNECT)
     return None
@@ -37,24 +34,10 @@ def bind_fault(address: str) -> Fault | None:
 
 def route_fault(address: str, version: int) -> Fault | None:
     """Say why a source (empty: any) has no way out by this IP version. Faults: our side."""
-    try:
-        with datagram(version, address) as opened:
-            opened.connect((FAR[version], DISCARD_PORT))
-    except OSError as error:  # whatever it is, nothing left this machine
-        return replace(blame(error, Stage.CONNECT), kind=Kind.NO_ROUTE, side=Side.OURS)
-    return None
-
-
-def datagram(version: int, address: str) -> socket.socket:
-    """Make a datagram socket of a source. Raises OSError."""
-    opened = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
-    try:
-        if address:
-            opened.bind((address, 0))
-    except OSError:
-        opened.close()
-        raise
-    return opened
+    error = route_error(FAR[version], address)
+    if error is None:
+        return None
+    return replace(blame(error, Stage.CONNECT), kind=Kind.NO_ROUTE, side=Side.OURS)  # nothing left this machine
 
 
 async def large_fault(server: str, deadline_s: float) -> Fault | None:

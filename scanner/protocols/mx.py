@@ -4,12 +4,11 @@ Touches: nothing. Source: RFC 5321 section 5.1 (order, implicit MX), RFC 7505 (n
 """
 
 import hashlib
-import ipaddress
 import re
 from dataclasses import dataclass
 
 from scanner.model.fault import Kind, Side, Stage
-from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, Validity
+from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, Validity, ip_version
 from scanner.model.session import Session, Source
 from scanner.settings import Limits, Settings, SourceUse
 
@@ -92,7 +91,7 @@ def fits(source: Source, endpoint: Endpoint) -> bool:
     """Tell whether a source has the address family of the endpoint."""
     if not source.address:
         return True
-    return ipaddress.ip_address(source.address).version == ipaddress.ip_address(endpoint.address).version
+    return ip_version(source.address) == ip_version(endpoint.address)
 
 
 def deserves_wide_hello(session: Session) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from scanner.cli.doctor.check import Check, fail, ok, warn
 from scanner.cli.doctor.sources import is_left_to_kernel
+from scanner.model.route import ip_version
 from scanner.model.session import Session, Source
 from scanner.protocols.canaries import Sighting, sighting
 from scanner.protocols.special_addresses import refusal
@@ -117,8 +118,7 @@ def egress(source: Source, seen: Sequence[str]) -> Check:
 
 def is_same_family(source: Source, address: str) -> bool:
     """Tell whether a seen address can be that of a source."""
-    here = source.address or address
-    return ipaddress.ip_address(here).version == ipaddress.ip_address(address).version
+    return ip_version(source.address or address) == ip_version(address)
 
 
 def shared_egress(seen: Mapping[str, Sequence[str]]) -> Iterator[Check]:

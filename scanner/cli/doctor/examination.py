@@ -5,7 +5,6 @@ No foreign host is ever contacted but the resolver, and the canaries and lists t
 Touches: network, through what it is given. Source: docs/operations.md (doctor).
 """
 
-import ipaddress
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -18,7 +17,7 @@ from scanner.cli.doctor.resolvers import ResolverSeen, resolver_checks
 from scanner.cli.doctor.sources import ListSeen, SourceSeen, is_left_to_kernel, list_name, listings, source_checks
 from scanner.cli.preflight import Reverse, identity_problem
 from scanner.model.fault import Fault
-from scanner.model.route import Answer, Endpoint
+from scanner.model.route import Answer, Endpoint, ip_version
 from scanner.model.session import Hello, Session, Source
 from scanner.protocols import mx
 from scanner.protocols.exclusions import NONE, Exclusions
@@ -99,7 +98,7 @@ async def source_seen(source: Source, wishes: Wishes, with_: Instruments, *, is_
 
 def routes(source: Source, settings: Settings, kernel: Kernel) -> tuple[tuple[int, Fault | None], ...]:
     """Ask for the way out by every IP version that a source has; one of a lab needs none."""
-    versions = (ipaddress.ip_address(source.address).version,) if source.address else (4, 6)
+    versions = (ip_version(source.address),) if source.address else (4, 6)
     if source.address and refusal(source.address) and refusal(source.address, settings.allow_networks) is None:
         return ((versions[0], None),)
     here = "" if is_left_to_kernel(source) else source.address
