@@ -110,6 +110,12 @@ def _is_name(host: MxHost) -> bool:
 BESIDE = unseen("a null MX beside others is against RFC 7505 section 3, which does not say what follows", "2.6-dns")
 READING = Reading(ehlo.offers_starttls, never, never)
 
+
+def documented(answers: Answers) -> Mailer:
+    """Make a mailer of which only documents tell."""
+    return Mailer(partial(routed, answers), READING, ALL_ADDRESSES, reason=BY_DOCUMENTS)
+
+
 # ---- Exchange on one's own machines: the send connector, opportunistic or with RequireTLS
 LAST_ERROR = '451 4.4.0 Primary target IP address responded with: "{}"'
 ON_PREM_BEFORE = unconnected(
@@ -121,20 +127,14 @@ ON_PREM_REQUIRED = waits(
     "2.6-exchange-required", "4.4.0", LAST_ERROR.format("451 5.7.3 STARTTLS is required to send mail")
 )
 ON_PREM_REFUSED = replace(ON_PREM_REQUIRED, words="The remote SMTP service does not support TLS.")
-ON_PREM = Mailer(
-    partial(
-        routed,
-        Answers(
-            bounces("2.6-dns", ""),
-            BESIDE,
-            bounces("2.6-dns", "5.4.4", "554 5.4.4 SMTPSEND.DNS.NonExistentDomain"),
-            waits("2.6-dns", "4.4.0", "451 4.4.0 DNS query failed"),
-            waits("2.6-dns", "4.4.0", "451 4.4.0 DNS query failed"),
-        ),
-    ),
-    READING,
-    ALL_ADDRESSES,
-    reason=BY_DOCUMENTS,
+ON_PREM = documented(
+    Answers(
+        bounces("2.6-dns", ""),
+        BESIDE,
+        bounces("2.6-dns", "5.4.4", "554 5.4.4 SMTPSEND.DNS.NonExistentDomain"),
+        waits("2.6-dns", "4.4.0", "451 4.4.0 DNS query failed"),
+        waits("2.6-dns", "4.4.0", "451 4.4.0 DNS query failed"),
+    )
 )
 ON_PREM_MAY = Demand(ON_PREM_BEFORE | OPPORTUNISTIC)
 ON_PREM_REQUIRE = Demand(ON_PREM_MAY.steps | without_tls(ON_PREM_REQUIRED) | {"starttls-5xx": ON_PREM_REFUSED})
@@ -182,20 +182,14 @@ ONLINE_REQUIRED = ONLINE_MAY | without_tls(waits("2.6-exchange-required", "4.4.3
 ONLINE_REQUIRING = replace(
     ONLINE_MEANS, may=Demand(ONLINE_REQUIRED), unfetched=unfetched(ONLINE_REQUIRED), half_dane=Demand(ONLINE_REQUIRED)
 )
-ONLINE = Mailer(
-    partial(
-        routed,
-        Answers(
-            bounces("2.6-dns", ""),
-            BESIDE,
-            bounces("2.6-dns", "5.4.310", "550 5.4.310 DNS domain does not exist"),
-            waits("2.6-dns", "4.4.312", "450 4.4.312 DNS query failed"),
-            waits("2.6-dns", "4.4.312", "450 4.4.312 DNS query failed"),
-        ),
-    ),
-    READING,
-    ALL_ADDRESSES,
-    reason=BY_DOCUMENTS,
+ONLINE = documented(
+    Answers(
+        bounces("2.6-dns", ""),
+        BESIDE,
+        bounces("2.6-dns", "5.4.310", "550 5.4.310 DNS domain does not exist"),
+        waits("2.6-dns", "4.4.312", "450 4.4.312 DNS query failed"),
+        waits("2.6-dns", "4.4.312", "450 4.4.312 DNS query failed"),
+    )
 )
 
 # ---- Gmail: opportunistic with MTA-STS, or "secure transport (TLS) compliance"; no DANE on the way out
@@ -214,16 +208,8 @@ GMAIL_MEANS = Means(
     uncovered=GMAIL_STS,
 )
 GMAIL_REQUIRING = replace(GMAIL_MEANS, may=Demand(GMAIL_REQUIRED), unfetched=unfetched(GMAIL_REQUIRED))
-GMAIL = Mailer(
-    partial(
-        routed,
-        Answers(
-            bounces("2.6-dns", ""), BESIDE, bounces("2.6-dns", ""), waits("2.6-dns", "", ""), bounces("2.6-dns", "")
-        ),
-    ),
-    READING,
-    ALL_ADDRESSES,
-    reason=BY_DOCUMENTS,
+GMAIL = documented(
+    Answers(bounces("2.6-dns", ""), BESIDE, bounces("2.6-dns", ""), waits("2.6-dns", "", ""), bounces("2.6-dns", ""))
 )
 
 SENDERS = (
