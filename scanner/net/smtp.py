@@ -19,7 +19,6 @@ import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Fault, Kind, Side, Stage
@@ -34,8 +33,6 @@ from scanner.net.tap import SURPLUS_KEPT_BYTES, Answered, Ask, Tap
 from scanner.protocols import certificate, ehlo
 from scanner.protocols.replies import text_of
 from scanner.settings import Deadlines, Limits, Network
-
-__all__ = ["Seen", "SmtpProber", "Talk", "Tools", "session_of"]
 
 CERTIFICATES_REMEMBERED = 4096
 CERTIFICATE_REMEMBERED_BYTES = 16 * 1024
@@ -266,15 +263,6 @@ STEPS: dict[Stage, Step] = {
     Stage.DONE: Talk.leave,
 }
 """Who does what; each names its successor."""
-
-
-class Held(Protocol):
-    """A session with what it showed: a Talk, or what another process tells of one."""
-
-    endpoint: Endpoint
-    source: Source
-    hello: Hello
-    seen: Seen
 
 
 def _refusal(reply: Reply, stage: Stage) -> Fault | None:

@@ -14,8 +14,6 @@ KEY = "tls_policy"
 """Name of the column, or key of the object, that is taken for the policy without being asked for."""
 WORDS = {policy.value: policy for policy in TlsPolicy}
 KNOWN = ", ".join(WORDS)
-Partners = Mapping[str, TlsPolicy]
-"""Policies by domain, in the form that targets have."""
 
 
 def read(cell: str) -> TlsPolicy | Fault | None:
