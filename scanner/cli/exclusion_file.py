@@ -65,13 +65,11 @@ class ExclusionFile:
             return
         self._known = seen
         try:
-            content = Path(self.path).read_bytes()
-            rules = exclusions.read(content.decode("utf-8"))
+            rules, sha256 = read(self.path)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            self.tell(f"--exclude {self.path}: {reason}; the rules read before stay in force")
+            self.tell(f"--exclude {self.path}: {reason(error)}; the rules read before stay in force")
         else:
-            self._take(rules, hashlib.sha256(content).hexdigest())
+            self._take(rules, sha256)
 
     def _take(self, rules: Exclusions, sha256: str) -> None:
         if self.versions and self.versions[-1].sha256 == sha256:
@@ -79,6 +77,17 @@ class ExclusionFile:
         self.rules = rules
         self.versions += (Since(sha256, self.now()),)
         self.tell(f"--exclude {self.path}: {len(rules.networks) + len(rules.suffixes)} rules are in force now")
+
+
+def read(path: str) -> tuple[Exclusions, str]:
+    """Read the rules, and the digest of the file. Raises OSError and ValueError."""
+    content = Path(path).read_bytes()
+    return exclusions.read(content.decode("utf-8")), hashlib.sha256(content).hexdigest()
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Say in a few words why it could not be read."""
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def signature(path: str) -> Signature | None:

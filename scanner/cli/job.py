@@ -4,7 +4,6 @@ Touches: files (list, exclusions, trust anchors, output), standard streams. Sour
 """
 
 import contextlib
-import hashlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ import certifi
 from scanner import __version__, checkpoint, manifest, schema, targets
 from scanner.assess import trust
 from scanner.checkpoint import Claim, ListIdentity
-from scanner.cli import configuration
+from scanner.cli import configuration, exclusion_file
 from scanner.cli.exclusion_file import ExclusionFile
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.options import Chosen
@@ -131,11 +130,10 @@ def read_exclusions(path: str) -> tuple[exclusions.Exclusions, str]:
     """Read who asked to be left alone, and the digest of the file. Raises Refused."""
     if not path:
         return exclusions.NONE, NO_DIGEST
-    content = read_bytes(path, "--exclude")
     try:
-        return exclusions.read(content.decode("utf-8")), hashlib.sha256(content).hexdigest()
-    except ValueError as error:
-        raise Refused(Exit.USAGE, f"--exclude {path}: {error}") from None
+        return exclusion_file.read(path)
+    except (OSError, ValueError) as error:
+        raise Refused(Exit.USAGE, f"--exclude {path}: {exclusion_file.reason(error)}") from None
 
 
 def trusted(name: str, pem: bytes) -> trust.Trust:

@@ -33,7 +33,7 @@ from scanner.net.smtp import SmtpProber
 from scanner.net.sockets import no_way_out
 from scanner.net.stalls import AwakeFetcher, AwakeProber, Stalls
 from scanner.net.validating import ValidatingResolver, trusted_path
-from scanner.protocols.provider import provider
+from scanner.protocols.provider import grouping
 from scanner.settings import Settings
 from scanner.survey import Prober, Resolver, Tools
 
@@ -142,9 +142,8 @@ async def connecting(job: Job) -> AsyncIterator[SmtpProber | Processes]:
 
 def polite(inner: Prober, settings: Settings, clock: Clock) -> Paced:
     """Make the prober that waits its turn."""
-    of_host = str if settings.pace.provider_is_host else provider
     pace = replace(settings.pace, sources=settings.sources)
-    return Paced(inner, pace, settings.limits, of_host, Hours(clock, seed=settings.seed))
+    return Paced(inner, pace, settings.limits, grouping(pace), Hours(clock, seed=settings.seed))
 
 
 def shared(inner: Prober, settings: Settings, clock: Clock) -> Shared:

@@ -5,7 +5,7 @@ Touches: nothing. Source: RFC 5321 section 5.1, RFC 7505 (null MX), RFC 4035 sec
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from scanner.model.fault import Fault
 
@@ -92,6 +92,15 @@ class Route:
     implicit: bool = False
     null_mx: bool = False
     resolver: str = ""
+
+    @property
+    def lookup_faults(self) -> tuple[Fault, ...]:
+        """What became of the questions for MX records and addresses, where there are none."""
+        answers: tuple[Answer[Any], ...] = (
+            self.mx,
+            *(answer for host in self.hosts for answer in (host.ipv4, host.ipv6)),
+        )
+        return tuple(answer.fault for answer in answers if answer.fault is not None)
 
 
 @dataclass(frozen=True, slots=True)

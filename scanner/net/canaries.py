@@ -78,5 +78,4 @@ class Canaries:
 
 def is_ours(route: Route) -> bool:
     """Tell whether our own resolver is to blame for what the route lacks."""
-    faults = [route.mx.fault, *(answer.fault for host in route.hosts for answer in (host.ipv4, host.ipv6))]
-    return any(fault is not None and fault.side is not Side.REMOTE for fault in faults)
+    return any(fault.side is not Side.REMOTE for fault in route.lookup_faults)

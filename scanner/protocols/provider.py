@@ -3,9 +3,12 @@
 Touches: files (the list that comes with publicsuffixlist, once). Source: publicsuffix.org, the algorithm.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 from publicsuffixlist import PublicSuffixList
+
+from scanner.settings import Pace
 
 
 def provider(host: str) -> str | None:
@@ -13,6 +16,11 @@ def provider(host: str) -> str | None:
     `example.co.uk`.
     """
     return _suffixes().privatesuffix(host.lower().rstrip("."))
+
+
+def grouping(pace: Pace) -> Callable[[str], str]:
+    """Choose whose caps an MX host shares: its provider's, or its own where it has none, and in a lab."""
+    return str if pace.provider_is_host else lambda host: provider(host) or host
 
 
 @cache

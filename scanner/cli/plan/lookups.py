@@ -21,7 +21,7 @@ from scanner.net.breaker import AT_ONCE, Breaking
 from scanner.net.remembering import Remembering
 from scanner.net.resolver import AiodnsResolver
 from scanner.plan import Census, Rules
-from scanner.protocols.provider import provider
+from scanner.protocols.provider import grouping
 from scanner.survey import Resolver, locate
 from scanner.targets import ListRefused
 
@@ -93,13 +93,8 @@ class Desk:
 
 def census_of(job: Job) -> Census:
     """Begin to count, as this job would hold its sessions."""
-    of_host = str if job.settings.pace.provider_is_host else provider_or_host
+    of_host = grouping(job.settings.pace)
     return Census(Rules(job.settings, job.exclusions.rules, of_host, not job.chosen["no-share"]))
-
-
-def provider_or_host(host: str) -> str:
-    """Name who runs an MX host; a host without a registered domain is its own provider."""
-    return provider(host) or host
 
 
 async def look_up(job: Job) -> Lookups:
@@ -160,9 +155,7 @@ async def labour(rows: MemoryObjectReceiveStream[Target], desk: Desk) -> None:
 
 def own_fault(route: Route) -> Fault | None:
     """Find the fault of a resolver that stayed dead for as long as our patience lasted."""
-    of_hosts = (fault for host in route.hosts for fault in (host.ipv4.fault, host.ipv6.fault))
-    faults = (route.mx.fault, *of_hosts)
-    return next((fault for fault in faults if fault is not None and fault.kind is Kind.RESOLVER_DOWN), None)
+    return next((fault for fault in route.lookup_faults if fault.kind is Kind.RESOLVER_DOWN), None)
 
 
 async def tell(scope: anyio.CancelScope, desk: Desk) -> None:
