@@ -18,7 +18,10 @@ from scanner.model.route import MxHost, Route, Validity
 from scanner.model.session import Hello, Session
 from scanner.protocols.tlsa import NO_RECORDS
 
-Known = dict[tuple[object, ...], tuple[Any, tuple[object, ...]]]
+Place = tuple[str, str, str]
+"""MX host, address, source."""
+SERVERS_REMEMBERED = 2_000
+Known = dict[object, tuple[Any, tuple[object, ...]]]
 """Answers, each with what it is about."""
 W = TypeVar("W", "View", "Case")
 About = TypeVarTuple("About")
@@ -33,12 +36,23 @@ def once(ask: Callable[[W, *About], T]) -> Callable[[W, *About], T]:
 
     @wraps(ask)
     def asked(where: W, *about: *About) -> T:
-        key = (ask, *map(id, about))
-        known = where.known
-        if key not in known:
-            known[key] = (ask(where, *about), about)
-        answer: T = known[key][0]
+        key = (ask, *map(id, about)) if about else ask
+        known = where.known.get(key)
+        if known is None:
+            known = where.known[key] = (ask(where, *about), about)
+        answer: T = known[0]
         return answer
+
+    return asked
+
+
+def once_for_all(ask: "Callable[[View, *About], T]") -> "Callable[[View, *About], T]":
+    """Ask once about a server that many domains share; of any other nobody asks a second time."""
+    kept = once(ask)
+
+    @wraps(ask)
+    def asked(view: View, *about: *About) -> T:
+        return kept(view, *about) if view.is_shared else ask(view, *about)
 
     return asked
 
@@ -48,6 +62,7 @@ class View:
     """One address of one MX host as one of our sources saw it, in one session or more; usual ones first.
 
     `is_distorted`: our own egress is known to lose STARTTLS from this source, so what it misses proves nothing.
+    `is_shared`: other domains have the very same view.
     """
 
     mx: str
@@ -55,6 +70,7 @@ class View:
     source: str
     sessions: tuple[Session, ...]
     is_distorted: bool = False
+    is_shared: bool = field(default=False, compare=False)
     known: Known = field(init=False, default_factory=dict, compare=False, repr=False)
 
     @cached_property
@@ -88,22 +104,27 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One domain before the judge."""
+    """One domain before the judge. `routing_fault` and `receives_no_mail`: the functions of these names, asked once."""
 
     evidence: Evidence
     views: tuple[View, ...]
     verifier: Verifier
     at: datetime
+    route: Route = field(init=False)
+    routing_fault: Fault | None = field(init=False)
+    receives_no_mail: bool = field(init=False)
     known: Known = field(init=False, default_factory=dict, compare=False, repr=False)
 
-    @property
-    def route(self) -> Route:
-        """Where mail goes."""
-        return self.evidence.route
+    def __post_init__(self) -> None:
+        """Find out what every rule begins with."""
+        route = self.evidence.route
+        object.__setattr__(self, "route", route)
+        object.__setattr__(self, "routing_fault", routing_fault(route))
+        object.__setattr__(self, "receives_no_mail", receives_no_mail(route))
 
     def of(self, host: MxHost) -> tuple[View, ...]:
         """What was seen of one host."""
-        return tuple(view for view in self.views if view.mx == host.name)
+        return tuple([view for view in self.views if view.mx == host.name])
 
     def addresses(self, host: MxHost) -> tuple[str, ...]:
         """Addresses of the host that a sender with our families would try, once each."""
@@ -128,17 +149,42 @@ def in_reach(sessions: tuple[Session, ...]) -> tuple[Session, ...]:
     return tuple(each for each in sessions if not (out_of_reach(each) and each.endpoint.mx in reached))
 
 
-def views(sessions: tuple[Session, ...], distorted: frozenset[str] = frozenset()) -> tuple[View, ...]:
+class Servers:
+    """Views of servers that many domains share, so that nothing about them is found out twice.
+
+    That changes the cost and nothing else. Sessions are told by identity, which whoever shares them keeps.
+    """
+
+    def __init__(self) -> None:
+        self._views: dict[tuple[int, ...], View] = {}
+
+    def view(self, place: Place, sessions: tuple[Session, ...], is_distorted: bool) -> View:  # noqa: FBT001 - a field
+        """Look at these sessions, or remember how they looked."""
+        if not all(session.shared for session in sessions):
+            return View(*place, sessions, is_distorted)
+        key = (is_distorted, *map(id, sessions))
+        known = self._views.get(key)
+        if known is None:
+            if len(self._views) >= SERVERS_REMEMBERED:
+                self._views.clear()
+            known = self._views[key] = View(*place, sessions, is_distorted, is_shared=True)
+        return known
+
+
+def views(
+    sessions: tuple[Session, ...], distorted: frozenset[str] = frozenset(), servers: Servers | None = None
+) -> tuple[View, ...]:
     """Sort sessions by host, address and source; repetitions count once, and what no sender does not at all.
 
     `distorted` are sources whose way out is known to lose STARTTLS (sources.py).
     """
-    groups: dict[tuple[str, str, str], list[Session]] = {}
+    known = servers or Servers()
+    groups: dict[Place, list[Session]] = {}
     for session in sessions:
         if not session.hello.is_deep:
             key = (session.endpoint.mx, session.endpoint.address, session.source)
             groups.setdefault(key, []).append(session)
-    return tuple(View(*key, _in_order(groups[key]), key[2] in distorted) for key in sorted(groups))
+    return tuple([known.view(key, _in_order(groups[key]), key[2] in distorted) for key in sorted(groups)])
 
 
 def _in_order(sessions: list[Session]) -> tuple[Session, ...]:
@@ -158,8 +204,8 @@ def routing_fault(route: Route) -> Fault | None:
 
 def lookup_faults(host: MxHost) -> tuple[Fault, ...]:
     """What went wrong in asking for the host's addresses. No such record is an answer."""
-    faults = (answer.fault for answer in (host.ipv4, host.ipv6))
-    return tuple(fault for fault in faults if fault is not None and fault.kind not in NO_RECORDS)
+    faults = [answer.fault for answer in (host.ipv4, host.ipv6) if answer.fault is not None]
+    return tuple([fault for fault in faults if fault.kind not in NO_RECORDS])
 
 
 def has_no_address(host: MxHost) -> bool:

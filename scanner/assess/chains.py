@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from scanner.assess.case import Case, View
 from scanner.assess.dane import TA
-from scanner.assess.webpki import chain_of, trust_fault
+from scanner.assess.webpki import chain_of, trust_answer
 from scanner.model.assessment import Finding
 from scanner.model.certificate import Certificate
 
@@ -62,7 +62,7 @@ def _of_order(case: Case, view: View, chain: tuple[Certificate, ...]) -> Iterato
     strays = [upper.subject for lower, upper in pairwise(chain) if upper.subject != lower.issuer]
     if strays:
         yield view.finding("chain-disordered", strays[0])
-    fault = trust_fault(case, view)
+    fault = trust_answer(case, view).fault
     if len(chain) == 1 and not chain[0].self_issued and fault is not None and fault.code in NO_ISSUER:
         yield view.finding("no-intermediate", chain[0].issuer)
     roots = [it.subject for it in chain[1:] if it.self_issued]

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from scanner.assess import starttls
-from scanner.assess.case import Case, View, has_no_address, is_bogus, once, receives_no_mail, routing_fault
+from scanner.assess.case import Case, View, has_no_address, is_bogus, once
 from scanner.assess.findings import found
 from scanner.assess.folding import fold
 from scanner.assess.names import matches, presented
-from scanner.assess.webpki import Problem, chain_of, date_problems, trust_problems, use_problems
+from scanner.assess.webpki import Problem, chain_of, date_problems, dates, trust_problems, use_problems
 from scanner.model.assessment import Finding, Verdict
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Kind
@@ -60,9 +60,9 @@ STANDING_FINDING = {
 
 def axis(case: Case) -> Verdict:
     """Fold over the hosts. An MX lookup that is bogus fails, one that failed otherwise is not known."""
-    if receives_no_mail(case.route):
+    if case.receives_no_mail:
         return Verdict.NOT_APPLICABLE
-    fault = routing_fault(case.route)
+    fault = case.routing_fault
     if fault is not None:
         return Verdict.FAIL if fault.kind is Kind.BOGUS else Verdict.UNKNOWN
     verdicts = [of_host(case, host) for host in case.route.hosts if not has_no_address(host)]
@@ -136,10 +136,10 @@ def problems_with(case: Case, host: MxHost, view: View, records: tuple[TlsaRecor
 
 def findings(case: Case) -> Iterator[Finding]:
     """What is wrong with DANE, and whose mail is stuck."""
-    fault = routing_fault(case.route)
+    fault = case.routing_fault
     if fault is not None and fault.kind is Kind.BOGUS:
         yield found("dnssec-invalid", detail="MX")
-    for host in () if receives_no_mail(case.route) else case.route.hosts:
+    for host in () if case.receives_no_mail else case.route.hosts:
         if has_no_address(host):
             continue
         standing = standing_of(case, host)
@@ -187,7 +187,7 @@ def _ta(case: Case, host: MxHost, record: TlsaRecord, chain: tuple[Certificate, 
         return (Problem("tlsa-invalid", _shown(record)),)
     return (
         *trust_problems(case.verifier.anchored(anchor, chain, case.at)),
-        *date_problems(case, chain[0]),
+        *date_problems(chain[0], dates(chain[0], case.at)),
         *use_problems(chain),
         *_ta_names(case, host, chain[0]),
     )

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from scanner.assess import chains, dane, deeper, tls_rpt
-from scanner.assess.case import Case, View, receives_no_mail
+from scanner.assess.case import Case, View, once_for_all
 from scanner.assess.dane import EE, TA, Standing
 from scanner.assess.findings import found
 from scanner.model.assessment import Finding, Verdict
@@ -38,14 +38,12 @@ _BITS = re.compile(r"\d+")
 
 def findings(case: Case) -> Iterator[Finding]:
     """Look at DNS, at the policies, and at every handshake."""
-    if not receives_no_mail(case.route):
+    if not case.receives_no_mail:
         yield from _of_route(case)
         yield from _of_reports(case)
     for view in case.views:
-        session = view.encrypted
-        if session is not None and session.handshake is not None:
-            yield from _of_handshake(view, session.handshake)
-            yield from chains.findings(case, view)
+        yield from _of_server(view)
+        yield from chains.findings(case, view)
     yield from deeper.findings(case)
 
 
@@ -79,6 +77,12 @@ def _of_reports(case: Case) -> Iterator[Finding]:
     is_promised = is_promised or any(dane.standing_of(case, host) is Standing.USABLE for host in case.route.hosts)
     if is_promised and tls_rpt.axis(case) is Verdict.ABSENT:
         yield found("tlsrpt-missing")
+
+
+@once_for_all
+def _of_server(view: View) -> tuple[Finding, ...]:
+    handshake = None if view.encrypted is None else view.encrypted.handshake
+    return () if handshake is None else tuple(_of_handshake(view, handshake))
 
 
 def _of_handshake(view: View, handshake: Handshake) -> Iterator[Finding]:

@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from scanner.assess import dane, hygiene, mta_sts, partners, sources, starttls, status, tls_rpt, webpki
-from scanner.assess.case import Case, has_no_address, in_reach, is_bogus, receives_no_mail, routing_fault, views
+from scanner.assess.case import (
+    Case,
+    Servers,
+    has_no_address,
+    in_reach,
+    is_bogus,
+    views,
+)
 from scanner.assess.causes.table import causes
 from scanner.assess.findings import found, weighed
 from scanner.assess.senders.delivery import ALL_MODELS, Predictor
@@ -25,17 +32,20 @@ from scanner.model.target import TlsPolicy
 class Judge:
     """The judge of one run: `Judge(trust)(evidence, at)`. It predicts what these sender models do, and no others.
 
-    It remembers verified chains, which changes the cost and nothing else. Raises KeyError for an unknown model.
+    It remembers verified chains and shared servers, which changes the cost and nothing else. Raises KeyError for an
+    unknown model.
     """
 
     def __init__(self, trust: Trust, models: tuple[str, ...] = ALL_MODELS) -> None:
         self.verifier = Verifier(trust)
+        self._servers = Servers()
         self._predictor = Predictor(models)
         self._missing = {policy: name for policy, name in partners.MODEL_OF.items() if name not in models}
 
     def __call__(self, evidence: Evidence, at: datetime, policy: TlsPolicy | None = None) -> Assessment:
         """Judge one domain at a moment (UTC), and what `policy` makes of mail to it."""
-        case = Case(evidence, views(in_reach(evidence.sessions), sources.distorted(evidence)), self.verifier, at)
+        seen = views(in_reach(evidence.sessions), sources.distorted(evidence), self._servers)
+        case = Case(evidence, seen, self.verifier, at)
         offered = starttls.axis(case)
         predictions = self._predictor(case)
         waits = partners.waits(
@@ -75,13 +85,13 @@ def _findings(case: Case) -> Iterator[Finding]:
 def _of_route(case: Case) -> Iterator[Finding]:
     """What is wrong with the way to the servers (RFC 5321 section 5.1, RFC 7505)."""
     route = case.route
-    fault = routing_fault(route)
+    fault = case.routing_fault
     if fault is not None and fault.kind is not Kind.BOGUS:
         yield found("domain-not-found" if fault.kind is Kind.NXDOMAIN else "dns-lookup-failed", detail=fault.kind.value)
     if not route.null_mx and any(not record.exchange for record in route.mx.records):
         is_alone = len(route.mx.records) == 1
         yield found("null-mx-malformed" if is_alone else "null-mx-not-alone")
-    for host in () if receives_no_mail(route) else route.hosts:
+    for host in () if case.receives_no_mail else route.hosts:
         if is_address(host.name):
             yield found("mx-is-address", host.name)
         elif has_no_address(host):

@@ -6,7 +6,7 @@ Touches: nothing. Source: RFC 8461 sections 3.1 to 3.3, 4.1, 4.2 and 5.
 from collections.abc import Iterator
 
 from scanner.assess import starttls, webpki
-from scanner.assess.case import Case, receives_no_mail
+from scanner.assess.case import Case
 from scanner.assess.findings import found
 from scanner.assess.folding import fold
 from scanner.model.assessment import Finding, Verdict
@@ -39,7 +39,7 @@ LASTING = frozenset(
 
 def axis(case: Case) -> Verdict:
     """No record is absent, a broken one fails; an enforced policy passes where every MX host meets it."""
-    if receives_no_mail(case.route):
+    if case.receives_no_mail:
         return Verdict.NOT_APPLICABLE
     policy = case.evidence.mta_sts.policy
     if policy is None:
@@ -55,7 +55,7 @@ def findings(case: Case) -> Iterator[Finding]:
     policies = case.evidence.mta_sts
     if policies.policy is not None:
         yield from _of_policy(case, policies.policy)
-    elif receives_no_mail(case.route):
+    elif case.receives_no_mail:
         return
     elif policies.fetch is not None and policies.fetch.fault is not None:
         yield _of_fetch(policies.fetch.fault)
@@ -105,7 +105,7 @@ def _of_policy(case: Case, policy: StsPolicy) -> Iterator[Finding]:
         yield found("sts-testing")
     if policy.mode is not StsMode.NONE and policy.max_age_s < DAY_S:
         yield found("sts-short-age", detail=f"max_age {policy.max_age_s} s")
-    if policy.mode is not StsMode.ENFORCE or receives_no_mail(case.route):
+    if policy.mode is not StsMode.ENFORCE or case.receives_no_mail:
         return
     for host in case.route.hosts:
         if not covers(policy, host.name):

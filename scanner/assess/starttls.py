@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator
 from scanner.assess.case import (
     Case,
     View,
-    has_no_address,
     lookup_faults,
     once,
-    receives_no_mail,
-    routing_fault,
+    once_for_all,
 )
 from scanner.assess.folding import fold
 from scanner.assess.passing import CUT, passes
@@ -40,20 +38,18 @@ CONCLUDED = frozenset({Verdict.PASS, Verdict.ABSENT, Verdict.FAIL, Verdict.PARTI
 
 def axis(case: Case) -> Verdict:
     """Fold every view, and every host that we wanted to see and did not."""
-    if receives_no_mail(case.route):
+    if case.receives_no_mail:
         return Verdict.NOT_APPLICABLE
-    if routing_fault(case.route) is not None:
+    if case.routing_fault is not None:
         return Verdict.UNKNOWN
     verdicts = [of_view(view) for view in case.views] + [Verdict.UNKNOWN for _ in unseen(case)]
     return fold(verdicts) if verdicts else Verdict.UNKNOWN
 
 
-def unseen(case: Case) -> Iterator[MxHost]:
+@once
+def unseen(case: Case) -> tuple[MxHost, ...]:
     """Hosts that may have addresses we know nothing about. Those that surely have none do not count."""
-    for host in case.route.hosts:
-        is_missing = not case.of(host) and not has_no_address(host)
-        if lookup_faults(host) or is_missing:
-            yield host
+    return tuple([host for host in case.route.hosts if lookup_faults(host) or (host.addresses and not case.of(host))])
 
 
 @once
@@ -151,7 +147,12 @@ def cut_in_handshake(sessions: Iterable[Session]) -> set[Hello]:
 def findings(case: Case) -> Iterator[Finding]:
     """Everything there is to say about STARTTLS at one address from one source."""
     for view in case.views:
-        yield from () if is_lost_by_us(view) else _of_view(view)
+        yield from _told(view)
+
+
+@once_for_all
+def _told(view: View) -> tuple[Finding, ...]:
+    return () if is_lost_by_us(view) else tuple(_of_view(view))
 
 
 def _of_view(view: View) -> Iterator[Finding]:

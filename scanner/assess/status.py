@@ -6,7 +6,7 @@ Touches: nothing. Source: docs/record.md (status).
 from collections.abc import Iterator
 
 from scanner.assess import starttls
-from scanner.assess.case import Case, lookup_faults, receives_no_mail, routing_fault
+from scanner.assess.case import Case, lookup_faults
 from scanner.assess.passing import status_of
 from scanner.model.assessment import Status, Verdict
 
@@ -18,15 +18,15 @@ def status(case: Case, starttls_axis: Verdict) -> Status:
     """Say `ok` for everything that was concluded, be it good or bad."""
     if starttls_axis in starttls.CONCLUDED:
         return Status.OK
-    if receives_no_mail(case.route):
-        return Status.REMOTE_FAULT if routing_fault(case.route) is not None else Status.OK
+    if case.receives_no_mail:
+        return Status.REMOTE_FAULT if case.routing_fault is not None else Status.OK
     held = set(_reasons(case))
     return next((status for status in PRECEDENCE if status in held), Status.REMOTE_FAULT)
 
 
 def _reasons(case: Case) -> Iterator[Status]:
     """Every reason; none where MX hosts simply have no address, which lasts and is theirs."""
-    fault = routing_fault(case.route)
+    fault = case.routing_fault
     if fault is not None:
         yield status_of(fault)
     for host in starttls.unseen(case):

@@ -5,7 +5,7 @@ Touches: nothing. Source: RFC 8460 section 3.
 
 from collections.abc import Iterator
 
-from scanner.assess.case import Case, receives_no_mail
+from scanner.assess.case import Case
 from scanner.assess.findings import found
 from scanner.model.assessment import Finding, Verdict
 from scanner.protocols.tlsa import NO_RECORDS
@@ -14,7 +14,7 @@ from scanner.protocols.tlsa import NO_RECORDS
 def axis(case: Case) -> Verdict:
     """One valid record, none, a broken one, or DNS trouble."""
     reports = case.evidence.tls_rpt
-    if receives_no_mail(case.route):
+    if case.receives_no_mail:
         return Verdict.NOT_APPLICABLE
     if reports.txt.fault is not None and reports.txt.fault.kind not in NO_RECORDS:
         return Verdict.UNKNOWN

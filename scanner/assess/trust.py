@@ -11,9 +11,10 @@ import hashlib
 import warnings
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -27,6 +28,7 @@ NO_FLAGS = 0
 NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME, which pyOpenSSL has no name for."""
 SECOND = timedelta(seconds=1)
+BEGINNING, END = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +63,48 @@ EXPIRED = 10
 NOT_YET_VALID = 9
 
 
+class Answer(NamedTuple):
+    """What came of a verification. It holds from `since` until before `until`, where the next date turns."""
+
+    fault: ChainFault | None
+    since: datetime
+    until: datetime
+
+
 class Verifier:
     """One trust store, and the chains it has verified: a million domains share a few thousand chains.
 
     An answer is reused only where it must be the same: for the same certificates while none of them, and no anchor,
-    has begun or ceased to be valid in between.
+    has begun or ceased to be valid in between. Of each chain the last answer is kept: moments come in order.
     """
 
     def __init__(self, anchors: Trust, remembered: int = CHAINS_REMEMBERED) -> None:
         self._anchors = tuple(filter(None, map(_load, anchors.anchors)))
         self._turns = _turns(anchors.anchors)
-        self._seen: OrderedDict[object, ChainFault | None] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, ...], Answer] = OrderedDict()
         self._remembered = remembered
-        self._last: tuple[datetime, crypto.X509Store | None] = (datetime.min.replace(tzinfo=UTC), None)
+        self._last: tuple[datetime, crypto.X509Store | None] = (BEGINNING, None)
         self.verifications = 0
 
     def fault(self, chain: tuple[Certificate, ...], at: datetime) -> ChainFault | None:
         """Why the chain, leaf first, leads to no anchor; None where it does."""
-        moment = inside(chain[0], at)
-        key = (_standing(chain, moment), bisect_right(self._turns, moment))
-        return self._once(key, lambda: verify(self._store(chain, moment), chain))
+        return self.answer(chain, at).fault
+
+    def answer(self, chain: tuple[Certificate, ...], at: datetime) -> Answer:
+        """As `fault`, the very same value for as long as it holds."""
+        key = tuple([it.sha256 for it in chain])
+        known = self._known(key, at)
+        if known is not None:
+            return known
+        return self._remember(key, verify(self._store(chain, inside(chain[0], at)), chain), chain, at)
 
     def anchored(self, anchor: Certificate, chain: tuple[Certificate, ...], at: datetime) -> ChainFault | None:
         """Why the chain does not lead to this one anchor, which need not be self-signed (RFC 7671 section 5.2)."""
-        moment = inside(chain[0], at)
-        key = (_standing(chain, moment), _standing((anchor,), moment))
-        return self._once(key, lambda: _anchored(anchor, chain, moment))
+        key = ("", anchor.sha256, *[it.sha256 for it in chain])
+        known = self._known(key, at)
+        if known is None:
+            known = self._remember(key, _anchored(anchor, chain, inside(chain[0], at)), (anchor, *chain), at)
+        return known.fault
 
     def _store(self, chain: tuple[Certificate, ...], moment: datetime) -> crypto.X509Store:
         """Take the last store again where nothing turned between its moment and this one: building costs most."""
@@ -97,12 +115,21 @@ class Verifier:
             self._last = (moment, made)
         return made
 
-    def _once(self, key: object, ask: Callable[[], ChainFault | None]) -> ChainFault | None:
-        if key in self._seen:
-            self._seen.move_to_end(key)
-            return self._seen[key]
+    def _known(self, key: tuple[str, ...], at: datetime) -> Answer | None:
+        known = self._seen.get(key)
+        if known is None or not known.since <= at < known.until:
+            return None
+        self._seen.move_to_end(key)
+        return known
+
+    def _remember(
+        self, key: tuple[str, ...], fault: ChainFault | None, about: Iterable[Certificate], at: datetime
+    ) -> Answer:
+        """Keep an answer for as long as no date turns, of these certificates or of an anchor."""
         self.verifications += 1
-        self._seen[key] = answer = ask()
+        ends = sorted(end for it in about for end in _ends(it.not_before_at, it.not_after_at))
+        before, after = zip(_around(ends, at), _around(self._turns, at), strict=True)
+        self._seen[key] = answer = Answer(fault, max(before), min(after))
         if len(self._seen) > self._remembered:
             self._seen.popitem(last=False)
         return answer
@@ -190,6 +217,12 @@ def _ends(not_before_at: datetime | None, not_after_at: datetime | None) -> tupl
     """The last second has an end on both sides, because versions of OpenSSL differ on whether it still counts."""
     first = () if not_before_at is None else (not_before_at,)
     return first if not_after_at is None else (*first, not_after_at, _shifted(not_after_at, SECOND))
+
+
+def _around(ends: list[datetime], at: datetime) -> tuple[datetime, datetime]:
+    """Find the last of these at or before a moment, and the first after it."""
+    place = bisect_right(ends, at)
+    return ends[place - 1] if place else BEGINNING, ends[place] if place < len(ends) else END
 
 
 def _shifted(moment: datetime, by: timedelta) -> datetime:

@@ -7,12 +7,14 @@ Touches: nothing. Source: RFC 8461 section 4.2, RFC 9525, RFC 5280 sections 4.1.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
 
 from scanner.assess import starttls
-from scanner.assess.case import Case, View, once
+from scanner.assess.case import Case, View, once, once_for_all
 from scanner.assess.folding import fold
 from scanner.assess.names import certified
-from scanner.assess.trust import EXPIRED, NOT_YET_VALID, ChainFault
+from scanner.assess.trust import EXPIRED, NOT_YET_VALID, Answer, ChainFault
 from scanner.model.assessment import Finding, Verdict
 from scanner.model.certificate import Certificate
 
@@ -28,6 +30,15 @@ class Problem:
     type: str
     detail: str
     is_certain: bool = True
+
+
+class Dates(Enum):
+    """Where a moment lies, as seen from the validity of a leaf."""
+
+    IN_TIME = auto()
+    EARLY = auto()
+    LATE = auto()
+    UNREADABLE = auto()
 
 
 def axis(case: Case, starttls_axis: Verdict) -> Verdict:
@@ -64,23 +75,32 @@ def findings(case: Case) -> Iterator[Finding]:
 @once
 def problems(case: Case, view: View) -> tuple[Problem, ...]:
     """Everything that keeps this chain from being accepted for the name of its MX host."""
-    chain = chain_of(view)
-    return (*nameless_problems(case, view), *name_problems(view, chain[0])) if chain else ()
+    return for_its_name(view, nameless_problems(case, view)) if chain_of(view) else ()
 
 
 @once
 def nameless_problems(case: Case, view: View) -> tuple[Problem, ...]:
     """Everything that keeps this chain from being accepted for any name."""
     chain = chain_of(view)
-    if not chain:
-        return ()
-    return (*trust_problems(trust_fault(case, view)), *date_problems(case, chain[0]), *use_problems(chain))
+    return _for_any_name(view, trust_answer(case, view), dates(chain[0], case.at)) if chain else ()
+
+
+@once_for_all
+def _for_any_name(view: View, answer: Answer, when: Dates) -> tuple[Problem, ...]:
+    chain = chain_of(view)
+    return (*trust_problems(answer.fault), *date_problems(chain[0], when), *use_problems(chain))
+
+
+@once_for_all
+def for_its_name(view: View, nameless: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Add what keeps the chain from being accepted for the name of this MX host."""
+    return (*nameless, *name_problems(view, chain_of(view)[0]))
 
 
 @once
-def trust_fault(case: Case, view: View) -> ChainFault | None:
-    """Why the chain leads to no anchor; None where it does."""
-    return case.verifier.fault(chain_of(view), case.at)
+def trust_answer(case: Case, view: View) -> Answer:
+    """Why the chain leads to no anchor, if it does not."""
+    return case.verifier.answer(chain_of(view), case.at)
 
 
 def chain_of(view: View) -> tuple[Certificate, ...]:
@@ -96,13 +116,22 @@ def trust_problems(fault: ChainFault | None) -> Iterator[Problem]:
         yield Problem(TRUST_FINDING.get(fault.code, "certificate-not-trusted"), fault.text + where)
 
 
-def date_problems(case: Case, leaf: Certificate) -> Iterator[Problem]:
+def dates(leaf: Certificate, at: datetime) -> Dates:
     """RFC 5280 section 4.1.2.5, for the leaf; the dates above it are part of trust."""
     if leaf.not_before_at is None or leaf.not_after_at is None:
+        return Dates.UNREADABLE
+    if at > leaf.not_after_at:
+        return Dates.LATE
+    return Dates.EARLY if at < leaf.not_before_at else Dates.IN_TIME
+
+
+def date_problems(leaf: Certificate, when: Dates) -> Iterator[Problem]:
+    """Say what is wrong with the moment."""
+    if when is Dates.UNREADABLE:
         yield Problem("validation-failure", "dates cannot be read", is_certain=False)
-    elif case.at > leaf.not_after_at:
+    elif when is Dates.LATE:
         yield Problem("certificate-expired", f"since {leaf.not_after_at:%Y-%m-%d}")
-    elif case.at < leaf.not_before_at:
+    elif when is Dates.EARLY:
         yield Problem("validation-failure", f"not valid before {leaf.not_before_at:%Y-%m-%d}")
 
 

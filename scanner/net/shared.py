@@ -15,10 +15,9 @@ peers are no observations: not remembered.
 Touches: clock. Source: docs/guarantees.md (names per address), docs/architecture.md (Probe once, use often).
 """
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-
-import anyio
 
 from scanner.model.fault import Kind
 from scanner.model.route import Endpoint
@@ -37,17 +36,24 @@ Place = tuple[str, int, str, Hello, int]
 class _Flight:
     """A session being held. `session` stays None where its asker was cancelled or the inner prober broke."""
 
-    landed: anyio.Event = field(default_factory=anyio.Event)
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
     session: Session | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class _Seen:
-    """A session of this run, when it was over, and how often one was held."""
+    """A session of this run, when it was over, and how often one was held; `again` is what the last asker got."""
 
     session: Session
     at_s: float
     times: int
+    again: Session | None = None
+
+    def reused(self, endpoint: Endpoint) -> Session:
+        """Give it to another asker: the very same value to all who ask for the same."""
+        if self.again is None or self.again.endpoint != endpoint:
+            self.again = reused(self.session, endpoint)
+        return self.again
 
 
 @dataclass(eq=False, slots=True)
@@ -100,7 +106,7 @@ class Shared:
         """What was seen under this name, or under another where there are names enough."""
         seen = names.seen.get(name)
         if seen is not None:
-            return reused(seen.session, endpoint) if self._still_counts(seen) else None
+            return seen.reused(endpoint) if self._still_counts(seen) else None
         best = names.best() if names.is_full(name, self._names_per_address) else None
         return best and reused(best, endpoint)
 

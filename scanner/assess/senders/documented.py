@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from operator import attrgetter
 
-from scanner.assess.case import Case, lookup_faults, receives_no_mail, routing_fault
+from scanner.assess.case import Case, lookup_faults
 from scanner.assess.senders import demands
 from scanner.assess.senders.demands import Demand, Mailer, Means, Sender, Steps
 from scanner.assess.senders.hosts import is_address, is_malformed
@@ -88,14 +88,14 @@ class Answers:
 
 def routed(answers: Answers, case: Case) -> tuple[MxHost, ...] | Step:
     """The hosts, or what DNS decides."""
-    route, fault = case.route, routing_fault(case.route)
+    route, fault = case.route, case.routing_fault
     if route.null_mx:
         return answers.null
     if any(not record.exchange for record in route.mx.records):
         return answers.beside
     if fault is not None and fault.kind is not Kind.NXDOMAIN:
         return answers.lookup if fault.kind is Kind.BOGUS else doubted(answers.lookup, PASSES)
-    if receives_no_mail(route):
+    if case.receives_no_mail:
         return answers.nothing
     left = tuple(host for host in route.hosts if host.addresses and _is_name(host))
     if left:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 
-from scanner.assess.case import Case, lookup_faults, receives_no_mail, routing_fault
+from scanner.assess.case import Case, lookup_faults
 from scanner.assess.dane import Standing
 from scanner.assess.senders.demands import UNSEEN_DANE, Demand, Mailer, Sender, Steps, lookup_failed
 from scanner.assess.senders.facts import Facts
@@ -160,12 +160,12 @@ def routed(case: Case) -> tuple[MxHost, ...] | Step:
     others.
     """
     route = case.route
-    fault = routing_fault(route)
+    fault = case.routing_fault
     if route.null_mx or (route.mx.records and not any(record.exchange for record in route.mx.records)):
         return NULL_MX
     if fault is not None and fault.kind is not Kind.NXDOMAIN:
         return _incomplete(fault)
-    if receives_no_mail(route):
+    if case.receives_no_mail:
         return UNROUTEABLE
     left = tuple(host for host in route.hosts if _is_tried(case, host))
     if left:

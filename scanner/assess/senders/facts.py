@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scanner.assess import dane, mta_sts, webpki
-from scanner.assess.case import Case, View
+from scanner.assess.case import Case, View, once_for_all
 from scanner.assess.dane import Standing
 from scanner.assess.names import DNS_ID, matches, presented
-from scanner.assess.senders.wire import Reading, events, flaw
+from scanner.assess.senders.wire import Reading, on_the_wire
 from scanner.assess.webpki import Problem
 from scanner.model.certificate import Certificate
 from scanner.model.route import MxHost, Validity
@@ -57,11 +57,9 @@ def facts(case: Case, host: MxHost, view: View, readings: tuple[Reading, ...]) -
     """Look at everything once."""
     standing = dane.standing_of(case, host)
     has_records = bool(host.tlsa.records)
-    held = events(view, readings)
     chain = webpki.chain_of(view)
     return Facts(
-        held,
-        flaw(view, [name for _, name in held]),
+        *on_the_wire(view, readings),
         standing,
         case.route.mx.validity,
         tlsa.validity(host.ipv4, host.ipv6) if host.ipv6.records else host.ipv4.validity,
@@ -69,7 +67,7 @@ def facts(case: Case, host: MxHost, view: View, readings: tuple[Reading, ...]) -
         standing is Standing.LOOKUP_FAILED and _is_lookup_secure(host),
         has_records and host.tlsa_base != tlsa.expanded(host.name, host.ipv4, host.ipv6),
         _policy(case, host),
-        *(_names(case, host, view, chain[0]) if chain else ()),
+        *(_names(case, view, chain[0]) if chain else ()),
         *(_records(case, host, view, chain[0]) if chain and has_records else ()),
     )
 
@@ -87,22 +85,31 @@ def _is_lookup_secure(host: MxHost) -> bool:
     return host.tlsa.validity is Validity.SECURE or all(answer.validity is Validity.SECURE for answer in answers)
 
 
-def _names(case: Case, host: MxHost, view: View, leaf: Certificate) -> tuple[Checked, Checked, Checked]:
-    """Postfix takes the common name where there is no DNS name; MTA-STS never does."""
-    nameless, names = webpki.nameless_problems(case, view), presented(leaf)
-    of_host = webpki.problems(case, view)
+def _names(case: Case, view: View, leaf: Certificate) -> tuple[Checked, Checked, Checked]:
+    by_host_name, by_another, by_any, by_policy = _by_name(view, webpki.nameless_problems(case, view))
+    is_next_hop = any(_below(case.route.domain, presented(leaf) or ()))
+    return by_host_name, by_any if is_next_hop else by_another, by_policy
+
+
+@once_for_all
+def _by_name(view: View, nameless: tuple[Problem, ...]) -> tuple[Checked, Checked, Checked, Checked]:
+    """For the name of the host; for a name that is not there; for one that is; and by a policy.
+
+    Postfix takes the common name where there is no DNS name; MTA-STS never does.
+    """
+    leaf = webpki.chain_of(view)[0]
+    names = presented(leaf)
+    of_host = webpki.for_its_name(view, nameless)
     by_policy = _told(of_host)
     if names is None:
         unread = _told((*nameless, Problem("validation-failure", "names cannot be read", is_certain=False)))
-        return unread, unread, by_policy
+        return unread, unread, unread, by_policy
     if leaf.dns_names:  # then it was asked already
         is_host = all(problem.type != MISMATCH for problem in of_host)
     else:
-        is_host = any(matches(name, host.name) for name in names)
-    mismatch = Problem(MISMATCH, ", ".join(names[:5]))
-    by_name = nameless if is_host else (*nameless, mismatch)
-    by_next_hop = nameless if any(_below(case.route.domain, names)) else (*nameless, mismatch)
-    return _told(by_name), _told(by_next_hop), by_policy
+        is_host = any(matches(name, view.mx) for name in names)
+    by_any, by_another = _told(nameless), _told((*nameless, Problem(MISMATCH, ", ".join(names[:5]))))
+    return by_any if is_host else by_another, by_another, by_any, by_policy
 
 
 def _records(case: Case, host: MxHost, view: View, leaf: Certificate) -> tuple[Checked, Checked, Checked]:
@@ -110,7 +117,7 @@ def _records(case: Case, host: MxHost, view: View, leaf: Certificate) -> tuple[C
     loosely = dane.problems_with(case, host, view, tuple(filter(tlsa.usable, host.tlsa.records)))
     late = [
         Problem(it.type, f"{it.type}, which RFC 7672 section 3.1.1 ignores", is_certain=False)
-        for it in webpki.date_problems(case, leaf)
+        for it in webpki.date_problems(leaf, webpki.dates(leaf, case.at))
     ]
     return _told(told), _told(loosely), _told(told or tuple(late))
 

@@ -6,7 +6,7 @@ Touches: nothing. Source: RFC 5321 section 5.1; Postfix valid_hostname.c.
 import ipaddress
 from functools import lru_cache
 
-from scanner.assess.case import Case, routing_fault
+from scanner.assess.case import Case
 from scanner.model.route import MxHost
 from scanner.protocols.mx import is_host_name
 
@@ -16,7 +16,7 @@ NOWHERE = frozenset({"0.0.0.0"})  # noqa: S104 - an address that is passed over,
 def is_plain(case: Case) -> bool:
     """Tell whether every MX host can be tried, so that no sender has a reason to leave one out."""
     route = case.route
-    if route.null_mx or not route.hosts or routing_fault(route) is not None:
+    if route.null_mx or not route.hosts or case.routing_fault is not None:
         return False
     if not all(record.exchange for record in route.mx.records) or any(_is_odd(case, host) for host in route.hosts):
         return False

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 
-from scanner.assess.case import Case, has_no_address, lookup_faults, receives_no_mail, routing_fault
+from scanner.assess.case import Case, has_no_address, lookup_faults
 from scanner.assess.dane import Standing
 from scanner.assess.senders import demands
 from scanner.assess.senders.demands import UNSEEN_DANE, Demand, Mailer, Means, Sender, Steps, lookup_failed
@@ -185,10 +185,10 @@ def _by_dns(case: Case) -> Step | None:
     route, name = case.route, case.route.domain
     if route.null_mx or any(not record.exchange for record in route.mx.records):
         return Step(Outcome.BOUNCE, "2.2-null-mx", "5.1.0", f"Domain {name} does not accept mail (nullMX)")
-    fault = routing_fault(route)
+    fault = case.routing_fault
     if fault is not None and fault.kind is not Kind.NXDOMAIN:
         return _lookup_failed(name, "MX", fault)
-    if receives_no_mail(route):
+    if case.receives_no_mail:
         return Step(Outcome.BOUNCE, "2.2-nxdomain", "5.4.4", _not_found(name, fault or route.hosts[0].ipv6.fault))
     if route.hosts and all(is_malformed(host) for host in route.hosts):
         return Step(Outcome.BOUNCE, "2.2-malformed", "5.4.4", MALFORMED.format(name=name))

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from scanner.assess.case import Case, View, once, views
+from scanner.assess.case import Case, Servers, View, once, once_for_all, views
 from scanner.model.session import Hello
 from tests.unit.assess.evidence import AT, DAY, MX, authority, encrypted, plain, seen, wide
 
@@ -61,3 +61,32 @@ def test_what_was_shown_to_our_own_name_counts_before_what_another_name_was_show
     (view,) = views((own, borrowed))
     assert view.encrypted == own
     assert view.asked_for(MX)
+
+
+def test_a_server_that_domains_share_is_looked_at_once_and_any_other_afresh() -> None:
+    asked: list[View] = []
+
+    @once_for_all
+    def ask(view: View) -> int:
+        asked.append(view)
+        return len(asked)
+
+    servers, own = Servers(), encrypted()
+    shared = replace(own, shared=True)
+    assert [ask(views((shared,), frozenset(), servers)[0]) for _ in range(3)] == [1, 1, 1]
+    assert [ask(views((own,), frozenset(), servers)[0]) for _ in range(2)] == [2, 3]
+
+
+def test_a_shared_server_behind_our_own_broken_egress_is_another_view() -> None:
+    servers, shared = Servers(), replace(encrypted(), shared=True)
+    (clear,) = views((shared,), frozenset(), servers)
+    (distorted,) = views((shared,), frozenset({shared.source}), servers)
+    assert (clear.is_distorted, distorted.is_distorted) == (False, True)
+
+
+def test_sessions_that_only_look_the_same_have_no_view_in_common() -> None:
+    """What is remembered is told by identity: an equal session may be of another run."""
+    servers, shared = Servers(), replace(encrypted(), shared=True)
+    (one,), (other,) = (views((replace(shared),), frozenset(), servers) for _ in range(2))
+    assert one == other
+    assert one is not other

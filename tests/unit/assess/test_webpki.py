@@ -178,7 +178,7 @@ def test_what_is_remembered_never_outlives_a_certificate_above_the_leaf() -> Non
     assert later is not None
     assert (later.code, later.depth) == (10, 1)
     assert verifier.fault(chain, AT) is None
-    assert verifier.verifications == 2
+    assert verifier.verifications == 3
 
 
 @pytest.mark.parametrize("name", ["long leaf", "expired", "good", "expired intermediate"])
@@ -189,6 +189,17 @@ def test_a_store_of_another_moment_never_changes_an_answer(name: str) -> None:
     for days in (0, 1, 150, 0, -150, 5000, 0, -5000, 99, 100, 101):
         moment = AT + days * DAY
         assert shared.fault(chain, moment) == Verifier(anchors).fault(chain, moment)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_what_is_remembered_of_a_shared_server_never_changes_a_judgement(name: str) -> None:
+    """Its certificate may end between two domains, and so may one above it."""
+    anchors = trust("test", authority().root.pem)
+    session = replace(encrypted(name), shared=True)
+    judge = Judge(anchors)
+    for days in (0, 1, 150, 0, -150, 5000, 0, -5000, 99, 100, 101):
+        moment = AT + days * DAY
+        assert judge(seen(session), moment) == Judge(anchors)(seen(session), moment)
 
 
 def test_rfc_7671_s5_2_a_chain_to_one_anchor_is_verified_once_while_nothing_turns() -> None:

@@ -76,6 +76,14 @@ async def test_a_second_asker_gets_what_was_seen_and_its_own_endpoint() -> None:
     assert second == replace(first, endpoint=alias, shared=True)
 
 
+async def test_all_who_ask_for_the_same_get_the_very_same() -> None:
+    """Whoever judges them may tell by identity that nothing new is to be found out."""
+    prober = shared(at_once())
+    asked = [await prober.converse(named("mx.test"), MAIL, Hello.USUAL) for _ in range(3)]
+    assert asked[1] is asked[2]
+    assert asked[0] is not asked[1]
+
+
 @pytest.mark.parametrize(
     ("endpoint", "source", "hello"),
     [
