@@ -1,7 +1,8 @@
 """The output file as the journal: what is done is what is in the file, and nowhere else.
 
 Rows go to `FILE.part`; `FILE.checkpoint.json` says whose they are and how many bytes of them are lasting. A run that
-was killed reads its rows again and goes on. `FILE` and then `FILE.run.json` appear when all is there.
+was killed reads its rows again and goes on. `FILE` and then `FILE.run.json` appear when all is there. A FILE that ends
+in `.zst` or `.gz` is a row of compressed frames; what waits for its frame is in no file, and is lost with the process.
 
 Touches: files; threads (a sync waits for the disk). Source: docs/guarantees.md P1 to P3, docs/adr/0004-journal.md.
 """
@@ -18,13 +19,14 @@ from anyio import to_thread
 
 from scanner import checkpoint, parts
 from scanner.checkpoint import Checkpoint, Claim, Refused
-from scanner.parts import Disk, Lock, OutputFailed, Part, beside, told
+from scanner.frames import CutOff, Damaged
+from scanner.parts import Disk, Lock, Names, OutputFailed, Part, beside, told
 
 DISK = Disk()
 MOST_ROWS = 1 << 32
 """A larger `n` is damage, and its bit would cost more memory than a run may have."""
 NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
-COMPRESSED = frozenset({".gz", ".zst", ".xz", ".bz2"})
+OTHER_PACKINGS = frozenset({".xz", ".bz2"})
 
 
 class Resume(StrEnum):
@@ -63,39 +65,19 @@ class Done:
 
     def add(self, n: int) -> None:
         """Mark one row. Raises ValueError for what is no ordinal, or is marked already."""
-        if not 0 < n < MOST_ROWS or n in self:
-            raise ValueError(f"row {n} is there twice, or cannot be")
+        self.refuse((n,))
         if n >> 3 >= len(self.bits):
             self.bits.extend(bytes((n >> 3) + 1 - len(self.bits)))
         self.bits[n >> 3] |= 1 << (n & 7)
         self.count += 1
 
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """The files of one output."""
-
-    rows: Path
-
-    @property
-    def part(self) -> Path:
-        """The rows of an unfinished run."""
-        return beside(self.rows, ".part")
-
-    @property
-    def certificates(self) -> Path:
-        """Every certificate that a row refers to."""
-        return beside(self.rows, ".certificates.jsonl")
-
-    @property
-    def checkpoint(self) -> Path:
-        """There while the run is unfinished."""
-        return beside(self.rows, ".checkpoint.json")
-
-    @property
-    def manifest(self) -> Path:
-        """Written last: its presence means complete."""
-        return beside(self.rows, ".run.json")
+    def refuse(self, numbers: Sequence[int]) -> None:
+        """Raise ValueError where these cannot all be marked."""
+        for n in numbers:
+            if not 0 < n < MOST_ROWS or n in self:
+                raise ValueError(f"row {n} is there twice, or cannot be")
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("a row is there twice")
 
 
 @dataclass(slots=True)
@@ -114,16 +96,27 @@ class Journal:
 
     @property
     def unsynced_rows(self) -> int:
-        """How many rows a power loss would cost now."""
+        """How many rows a power loss would cost now; while they wait for their frame, a kill would as well."""
         return self.done.count - self.run.rows
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether rows wait for their frame."""
+        return bool(self.rows.held)
+
     def append(self, rows: Sequence[tuple[int, bytes]], certificates: bytes = b"") -> None:
-        """Write certificates, then the rows that refer to them; a row that is there already is not written again."""
+        """Write certificates, then the rows that refer to them; a row that is there already is not written again.
+
+        Rows of a compressed file may wait for their frame, until the next sync at the latest.
+        """
         fresh = {n: line for n, line in rows if n not in self.done}
         if certificates:
             self.certificates.append(certificates)
         if fresh:
-            self.rows.append(b"".join(fresh.values()))
+            chunk = b"".join(fresh.values())
+            if self.rows.fills(chunk):
+                self.certificates.flush()
+            self.rows.append(chunk)
         for n in fresh:
             self.done.add(n)
 
@@ -133,7 +126,7 @@ class Journal:
         Without a free descriptor the rows are synced and the checkpoint stays behind: that costs nothing but their
         being surveyed again after a power loss, and is no reason to end a run that waits for descriptors.
         """
-        if self.rows.size != self.rows.synced or self.certificates.size != self.certificates.synced:
+        if self.rows.is_behind or self.certificates.is_behind:
             try:
                 await to_thread.run_sync(self.settle)
             except OutputFailed as failed:
@@ -157,6 +150,8 @@ class Journal:
         await to_thread.run_sync(self._publish, manifest)
 
     def _publish(self, manifest: bytes) -> None:
+        self.certificates.finish()
+        self.rows.finish()
         self.settle()
         with told(self.names.manifest):
             self.names.manifest.unlink(missing_ok=True)
@@ -179,11 +174,13 @@ def open_journal(
 ) -> Journal:
     """Begin a run, or go on with it. Blocks while rows are read again, some half a million of 500 bytes a second.
 
+    The ending of `path` says how rows are written: `.zst`, `.gz`, or plain.
+
     Raises Locked, OutputFailed, and Refused where what is there is not what `claim` and `terms` say.
     """
     names = Names(path)
-    if path.suffix in COMPRESSED:
-        raise Refused(f"{path}: rows are written plain; leave {path.suffix} away and compress the complete file")
+    if path.suffix.lower() in OTHER_PACKINGS:
+        raise Refused(f"{path}: rows are written plain, or compressed as .zst or .gz, but not as {path.suffix}")
     held = parts.lock(path)
     try:
         with told(path):
@@ -250,37 +247,49 @@ def _go_on(journal: Journal, claim: Claim, reread: Reread) -> None:
     run, boot_id = journal.run, journal.disk.boot_id()
     stopped_at = datetime.fromtimestamp(journal.names.part.stat().st_mtime, UTC)
 
-    def accept_row(line: bytes) -> None:
-        head = orjson.loads(line)
-        if head["run_id"] != run.run_id:
-            raise ValueError(f"a row of run {head['run_id']}")
-        journal.done.add(head["n"])
-        reread.row(head)
+    def accept_rows(lines: Sequence[bytes]) -> None:
+        heads = [orjson.loads(line) for line in lines]
+        for head in heads:
+            if head["run_id"] != run.run_id:
+                raise ValueError(f"a row of run {head['run_id']}")
+        journal.done.refuse([head["n"] for head in heads])
+        for head in heads:
+            reread.row(head)
+            journal.done.add(head["n"])
 
-    def accept_certificate(line: bytes) -> None:
-        reread.certificate(orjson.loads(line)["sha256"])
+    def accept_certificates(lines: Sequence[bytes]) -> None:
+        for sha256 in [orjson.loads(line)["sha256"] for line in lines]:
+            reread.certificate(sha256)
 
     same_boot = run.boot_id == boot_id != ""
     for part, lasting, accept in (
-        (journal.certificates, run.certificates_bytes, accept_certificate),
-        (journal.rows, run.rows_bytes, accept_row),
+        (journal.certificates, run.certificates_bytes, accept_certificates),
+        (journal.rows, run.rows_bytes, accept_rows),
     ):
         _keep(part, lasting, part.size if same_boot else lasting, accept)
     journal.run = checkpoint.resumed(run, claim, boot_id, stopped_at)
 
 
-def _keep(part: Part, lasting: int, most: int, accept: Callable[[bytes], None]) -> None:
-    """Accept whole lines within `most` bytes and cut off the rest. Raises Refused for damage in what was lasting."""
-    kept = 0
-    for end, line in part.lines():
-        if end > most:
-            break
-        try:
-            accept(line)
-        except (ValueError, TypeError, KeyError) as error:
-            if end <= lasting:
-                raise Refused(f"{part.path}.part is damaged at byte {kept}: {error}") from error
-            break
-        kept = end
+def _keep(part: Part, lasting: int, most: int, accept: Callable[[Sequence[bytes]], None]) -> None:
+    """Accept what is whole within `most` bytes and cut off the rest. Raises Refused for damage in what was lasting."""
+    kept, why = 0, ""
+    try:
+        for end, pieces in part.pieces():
+            if end > most:
+                break
+            accept(pieces)
+            kept = end
+    except CutOff as error:
+        why = str(error)
+    except (Damaged, ValueError, TypeError, KeyError) as error:
+        _refuse_damage(part, kept, lasting, error)
+    if part.size >= lasting:  # a file that somebody cut shorter is whole as far as it goes
+        _refuse_damage(part, kept, lasting, why or "a line is not whole")
     if kept != part.size:
         part.cut(kept)
+
+
+def _refuse_damage(part: Part, kept: int, lasting: int, why: object) -> None:
+    """Raise Refused where what was lasting is not whole."""
+    if kept < lasting:
+        raise Refused(f"{part.path}.part is damaged at byte {kept}: {why}")

@@ -1,7 +1,8 @@
 """Files that only grow until they are finished: append, sync, cut, publish; and the lock that leaves one writer.
 
 A row is whole or it is not there: whatever the disk does in the middle of a write, the file is cut back to its last
-whole row, at once where that is possible and when it is opened again where it is not.
+whole row, at once where that is possible and when it is opened again where it is not. In a compressed file the same
+holds for frames: rows are kept in memory until there are enough for one, or until the next sync.
 
 Touches: files. Source: open(2), write(2), fdatasync(2), rename(2), flock(2); docs/adr/0004-journal.md.
 """
@@ -9,10 +10,14 @@ Touches: files. Source: open(2), write(2), fdatasync(2), rename(2), flock(2); do
 import errno
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
+
+from scanner import frames
+from scanner.frames import FRAME_BYTES, Packing
 
 OPEN = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 MODE = 0o640
@@ -61,6 +66,35 @@ def beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The files of one output."""
+
+    rows: Path
+
+    @property
+    def part(self) -> Path:
+        """The rows of an unfinished run."""
+        return beside(self.rows, ".part")
+
+    @property
+    def certificates(self) -> Path:
+        """Every certificate that a row refers to, compressed as the rows are."""
+        packing = frames.packing_of(self.rows)
+        plain = self.rows if packing is None else self.rows.with_suffix("")
+        return beside(plain, ".certificates.jsonl" + ("" if packing is None else packing.ending))
+
+    @property
+    def checkpoint(self) -> Path:
+        """There while the run is unfinished."""
+        return beside(self.rows, ".checkpoint.json")
+
+    @property
+    def manifest(self) -> Path:
+        """Written last: its presence means complete."""
+        return beside(self.rows, ".run.json")
+
+
 def write_all(disk: Disk, fd: int, chunk: bytes) -> None:
     """Write until all is written: a full disk takes a part of a row and refuses only the next call."""
     rest = memoryview(chunk)
@@ -73,16 +107,50 @@ def write_all(disk: Disk, fd: int, chunk: bytes) -> None:
 
 @dataclass(slots=True)
 class Part:
-    """One growing file, `path` with `.part` at the end until `publish`. `size` counts whole appends, in bytes."""
+    """One growing file, `path` with `.part` at the end until `publish`. `size` counts whole appends, in bytes; in a
+    compressed file whole frames. `held` is what waits there for a frame: plain lines that are in no file yet.
+    """
 
     path: Path
     disk: Disk
     fd: int
     size: int
     synced: int = 0
+    packing: Packing | None = None
+    held: bytearray = field(default_factory=bytearray)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a sync has anything to do."""
+        return bool(self.held) or self.size != self.synced
+
+    def fills(self, chunk: bytes) -> bool:
+        """Whether something is written when `chunk` is appended."""
+        return self.packing is None or len(self.held) + len(chunk) >= FRAME_BYTES
 
     def append(self, chunk: bytes) -> None:
-        """Write whole rows at the end, or none of them. Raises OutputFailed."""
+        """Put whole rows at the end, or none of them. Raises OutputFailed."""
+        if self.packing is None:
+            self._write(chunk)
+            return
+        is_full = self.fills(chunk)
+        self.held += chunk
+        if is_full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held as whole frames. Raises OutputFailed."""
+        if self.packing is not None and self.held:
+            self._write(frames.packed(bytes(self.held), self.packing))
+            self.held.clear()
+
+    def finish(self) -> None:
+        """Write what is held; a compressed file without rows gets an empty frame. Raises OutputFailed."""
+        self.flush()
+        if self.packing is not None and not self.size:
+            self._write(frames.packed(b"", self.packing))
+
+    def _write(self, chunk: bytes) -> None:
         with told(self.path):
             try:
                 write_all(self.disk, self.fd, chunk)
@@ -92,10 +160,11 @@ class Part:
         self.size += len(chunk)
 
     def sync(self) -> None:
-        """Make lasting what was written. Raises OutputFailed; then nothing since the last sync is there any more.
+        """Make lasting what was appended. Raises OutputFailed; then nothing since the last sync is there any more.
 
         The kernel forgets a page that it failed to write, and the next sync would say that all is well.
         """
+        self.flush()
         if self.size == self.synced:
             return
         with told(self.path):
@@ -118,14 +187,18 @@ class Part:
         with suppress(OSError):
             self.disk.cut(self.fd, size)
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Whole lines from the beginning, each after the offset of its end. Raises OutputFailed."""
-        end = 0
+    def pieces(self) -> Iterator[tuple[int, Sequence[bytes]]]:
+        """What was written whole, from the beginning: lines, or the lines of one frame, after the offset of its end.
+
+        Raises OutputFailed, and in a compressed file Damaged or CutOff where the next frame is not whole.
+        """
         with told(self.path), os.fdopen(os.dup(self.fd), "rb", 1 << 20) as stream:
             stream.seek(0)
-            while (line := stream.readline(LINE_BYTES)).endswith(b"\n"):
-                end += len(line)
-                yield end, line
+            if self.packing is None:
+                yield from _lines(stream)
+            else:
+                for end, plain in frames.unpacked(stream.read, self.packing):
+                    yield end, plain.split(b"\n")[:-1]
 
     def publish(self) -> None:
         """Give the file its final name. The caller syncs before, and the directory after. Raises OutputFailed."""
@@ -137,11 +210,18 @@ class Part:
         os.close(self.fd)
 
 
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, Sequence[bytes]]]:
+    end = 0
+    while (line := stream.readline(LINE_BYTES)).endswith(b"\n"):
+        end += len(line)
+        yield end, (line,)
+
+
 def open_part(path: Path, disk: Disk) -> Part:
-    """Open or make `path`.part, never through a symbolic link. Raises OutputFailed."""
+    """Open or make `path`.part, compressed as its name says, never through a symbolic link. Raises OutputFailed."""
     with told(path):
         fd = os.open(beside(path, ".part"), OPEN, MODE)
-        return Part(path, disk, fd, os.fstat(fd).st_size)
+        return Part(path, disk, fd, os.fstat(fd).st_size, packing=frames.packing_of(path))
 
 
 def sync_directory(path: Path, disk: Disk) -> None:

@@ -18,7 +18,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.fault import Fault, Kind, Side, Stage, is_of_memory
 from scanner.model.record import Record
 from scanner.model.target import Target
 from scanner.tally import Tally
@@ -38,6 +38,10 @@ DRAIN_S = 0.7
 
 class Sink(Protocol):
     """Where rows go. It raises its own exceptions, which end the run."""
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether rows it was given are in memory only, until it has enough of them or the next sync."""
 
     async def write(self, done: Sequence[Record], undone: Sequence[Record]) -> None:
         """Write finished rows; `undone` are those that only our own trouble decided."""
@@ -124,16 +128,18 @@ async def store(
     rows: MemoryObjectReceiveStream[Outcome], sink: Sink, tally: Tally, scopes: Scopes, failures: list[Exception]
 ) -> None:
     """Be the one writer: batches of what is there, a sync each second. Its end is the end of the run."""
+    uncounted: list[Outcome] = []
     try:
-        await drain(rows, sink, tally)
+        await drain(rows, sink, tally, uncounted)
         await sink.sync()
+        count(uncounted, tally)
     except Exception as failure:  # noqa: BLE001 - raised again by `run`, outside the task group
         failures.append(failure)
     scopes.run.cancel()
 
 
-async def drain(rows: MemoryObjectReceiveStream[Outcome], sink: Sink, tally: Tally) -> None:
-    """Write until every sender is gone."""
+async def drain(rows: MemoryObjectReceiveStream[Outcome], sink: Sink, tally: Tally, uncounted: list[Outcome]) -> None:
+    """Write until every sender is gone; what the sink still holds at the end is left in `uncounted`."""
     sync_at = anyio.current_time() + SYNC_EVERY_S
     while True:
         batch: list[Outcome] = []
@@ -145,11 +151,14 @@ async def drain(rows: MemoryObjectReceiveStream[Outcome], sink: Sink, tally: Tal
         while len(batch) < BATCH and rows.statistics().current_buffer_used:
             batch.append(rows.receive_nowait())
         if batch:
+            uncounted += batch
             await sink.write(*divided(batch))
-            count(batch, tally)
         if anyio.current_time() >= sync_at:
             await sink.sync()
             sync_at = anyio.current_time() + SYNC_EVERY_S
+        if uncounted and not sink.is_holding:
+            count(uncounted, tally)
+            uncounted.clear()
 
 
 def divided(batch: Sequence[Outcome]) -> tuple[list[Record], list[Record]]:
@@ -251,6 +260,7 @@ async def attempt(target: Target, work: Work) -> Outcome:
     try:
         record = await work.survey(target)
     except Exception as error:  # noqa: BLE001 - cancellation passes, all else is ours (docs/guarantees.md P7)
-        fault = Fault(Stage.INPUT, Kind.BUG, Side.OURS, f"{type(error).__name__}: {error}"[:500])
+        kind = Kind.NO_BUFFERS if is_of_memory(error) else Kind.BUG
+        fault = Fault(Stage.INPUT, kind, Side.OURS, f"{type(error).__name__}: {error}"[:500])
         return Outcome(work.give_up(target, fault), fault)
     return Outcome(record, None if record.evidence is None else record.evidence.own_fault)

@@ -127,6 +127,11 @@ class FileSink:
     journal: Journal
     lines: Lines
 
+    @property
+    def is_holding(self) -> bool:
+        """Whether rows wait for their compressed frame."""
+        return self.journal.is_holding
+
     async def write(self, done: Sequence[Record], undone: Sequence[Record]) -> None:
         """Append whole rows at once. Raises OutputFailed."""
         lines = [self.lines.take(record) for record in done]
@@ -155,6 +160,7 @@ class StreamSink:
     certificates: Part | None = None
     rest: memoryview = field(default_factory=lambda: memoryview(b""))
     terminal: int | None = None
+    is_holding: bool = False
 
     def __post_init__(self) -> None:
         """Open a terminal once more; where that is not allowed it is written as it is."""

@@ -9,7 +9,6 @@ Touches: files (rows, certificates, trust anchors), stdout. Source: docs/record.
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 import certifi
@@ -21,6 +20,7 @@ from scanner.assess.senders.delivery import ALL_MODELS
 from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import read_bytes, trusted
+from scanner.cli.packed import beside, lines, opened
 from scanner.cli.streams import show_line
 from scanner.cli.units import models
 
@@ -46,17 +46,20 @@ class CertificateFile(Mapping[str, bytes]):
 def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
     """Judge one file of rows."""
     parser = argparse.ArgumentParser("starttls assess", exit_on_error=False, allow_abbrev=False)
-    parser.add_argument("file", metavar="FILE", help="rows of a scan")
+    parser.add_argument("file", nargs="?", metavar="FILE", help="rows of a scan")
     parser.add_argument("--certificates", metavar="FILE", help="certificates, FILE.certificates.jsonl otherwise")
     parser.add_argument("--ca-file", metavar="PEM", help="trust anchors, instead of the Mozilla list of certifi")
     parser.add_argument("--models", metavar="NAMES", help="sender models, separated by commas; all otherwise")
     asked = parsed(parser, words)
+    if asked["file"] is None:
+        raise Refused(Exit.USAGE, "which file? starttls assess FILE")
     anchors = trusted("--ca-file", read_bytes(asked["ca_file"] or certifi.where(), "--ca-file"))
     judge = Judge(anchors, chosen_models(asked["models"]))
-    with opened(asked["file"]) as rows, opened(asked["certificates"] or beside(asked["file"])) as stream:
-        certificates = jsonl.Certificates(CertificateFile(stream, indexed(stream)))
-        for number, line in enumerate(rows, 1):
-            show_line(judged_again(line, certificates, judge, f"{asked['file']}, line {number}"))
+    place = asked["certificates"] or beside(asked["file"])
+    with opened(place) as stream:
+        certificates = jsonl.Certificates(CertificateFile(stream, indexed(stream, place)))
+        for number, line in enumerate(lines(asked["file"]), 1):
+            show_line(judged_again(line + b"\n", certificates, judge, f"{asked['file']}, line {number}"))
     return Exit.OK
 
 
@@ -68,20 +71,7 @@ def chosen_models(text: str | None) -> tuple[str, ...]:
         raise Refused(Exit.USAGE, f"--models: {error}") from None
 
 
-def beside(path: str) -> str:
-    """Name the certificate file of a file of rows."""
-    return f"{path}.certificates.jsonl"
-
-
-def opened(path: str) -> BinaryIO:
-    """Open a file. Raises Refused."""
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        raise Refused(Exit.USAGE, f"{path}: {error.strerror}") from None
-
-
-def indexed(stream: BinaryIO) -> dict[str, int]:
+def indexed(stream: BinaryIO, path: str) -> dict[str, int]:
     """Find where the line of each certificate begins. Raises Refused."""
     offsets: dict[str, int] = {}
     at = 0
@@ -89,7 +79,7 @@ def indexed(stream: BinaryIO) -> dict[str, int]:
         try:
             offsets.setdefault(orjson.loads(line)["sha256"], at)
         except (ValueError, KeyError, TypeError) as error:
-            raise Refused(Exit.USAGE, f"{stream.name}: byte {at}: no certificate: {error}") from None
+            raise Refused(Exit.USAGE, f"{path}: byte {at}: no certificate: {error}") from None
         at += len(line)
     return offsets
 

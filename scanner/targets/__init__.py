@@ -9,6 +9,6 @@ Touches: files (streams). Source: RFC 4180 (CSV), RFC 5321 section 2.3.5 (domain
 from scanner.targets.first_line import Form
 from scanner.targets.reader import TargetList
 from scanner.targets.refusal import ListRefused
-from scanner.targets.streams import ByteStream, opened
+from scanner.targets.streams import ByteStream, is_packed, opened
 
-__all__ = ["ByteStream", "Form", "ListRefused", "TargetList", "opened"]
+__all__ = ["ByteStream", "Form", "ListRefused", "TargetList", "is_packed", "opened"]

@@ -8,6 +8,7 @@ Touches: nothing itself; the stream is the caller's.
 import hashlib
 from collections import deque
 
+from scanner.frames import CHUNK_BYTES
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.target import Target
 from scanner.settings import Limits
@@ -16,7 +17,7 @@ from scanner.targets.first_line import Form, decide
 from scanner.targets.lines import Lines
 from scanner.targets.refusal import ListRefused, shortened
 from scanner.targets.rows import Cells, Layout
-from scanner.targets.streams import CHUNK_BYTES, ByteStream, promptly
+from scanner.targets.streams import ByteStream, promptly
 
 UTF8_BOM = b"\xef\xbb\xbf"
 WIDE_BOMS = {

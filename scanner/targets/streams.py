@@ -4,35 +4,27 @@ What a stream holds is told by its first bytes, on standard input as in files; a
 belie is refused. Several gzip members or zstd frames in a row are one list. A stream that is cut off, damaged, or
 swells beyond all lists ends in ListRefused when the reading comes to that point: rows before it are good.
 
-Touches: files. Source: RFC 1952 (gzip), RFC 8878 (zstd; section 3.1.1.1.2 recommends windows of at most 8 MiB).
+Touches: files. Source: RFC 1952 (gzip), RFC 8878 (zstd).
 """
 
 import contextlib
 import os
-import sys
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, cast
 
+from scanner.frames import CHUNK_BYTES, GZIP, UNPACKING, ZSTD, Unpacker
 from scanner.settings import Limits
 from scanner.targets.refusal import ListRefused, quoted
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-CHUNK_BYTES = 32 * 1024
-ZSTD_WINDOW_LOG = 23
-"""8 MiB: what RFC 8878 asks every decoder to support, and no more."""
 TRUSTED_BYTES = 16 * 1024 * 1024
 """Unpacked bytes before `Limits.list_expansion` is judged: a short list of one repeated line is no attack."""
 STANDARD = Limits()
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = (b"\x28\xb5\x2f\xfd", *(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60)))
 """A frame, and the sixteen kinds of skippable frame (RFC 8878 section 3.1.2), with which pzstd begins."""
+UNPACKERS = {"gzip": GZIP.unpacker, "zstd": ZSTD.unpacker}
 STRANGERS = {
     b"PK\x03\x04": "a zip archive or spreadsheet: unpack it (`unzip -p`) or save it as CSV",
     b"\xfd7zX": "xz: unpack it with `xz -dc`",
@@ -61,47 +53,6 @@ class ByteStream(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
-
-
-class Unpacker(Protocol):
-    """One gzip member or zstd frame, in the shape of Python's decompressors."""
-
-    @property
-    def eof(self) -> bool:
-        """True once the member or frame is complete."""
-
-    @property
-    def unused_data(self) -> bytes:
-        """What followed its end."""
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Unpack, and keep what does not fit for the next call."""
-
-
-class Gzip:
-    """One gzip member."""
-
-    def __init__(self) -> None:
-        self._inside = zlib.decompressobj(wbits=31)
-
-    @property
-    def eof(self) -> bool:
-        """As in Unpacker."""
-        return self._inside.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        """As in Unpacker."""
-        return self._inside.unused_data
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        """As in Unpacker."""
-        return self._inside.decompress(self._inside.unconsumed_tail + data, max_length)
-
-
-def zstd_frame() -> Unpacker:
-    """One zstd frame; a wider window is an error, because it would be allocated."""
-    return zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG})
 
 
 class Begun:
@@ -146,13 +97,13 @@ class Unpacked:
         """As in ByteStream."""
         try:
             given = self._unpack(most)
-        except (zlib.error, zstd.ZstdError, EOFError) as error:
+        except UNPACKING as error:
             raise ListRefused(
-                f"the compressed list cannot be unpacked, {error}: test it with gzip -t or zstd -t"
+                f"it is compressed and cannot be unpacked, {error}: test it with gzip -t or zstd -t"
             ) from None
         self._bytes_out += len(given)
         if self._bytes_out > max(TRUSTED_BYTES, self._expansion * self._bytes_in):
-            raise ListRefused(f"the list unpacks to more than {self._expansion} times its size: unpack it yourself")
+            raise ListRefused(f"it unpacks to more than {self._expansion} times its size: unpack it yourself")
         return given
 
     def close(self) -> None:
@@ -210,7 +161,7 @@ def file(path: str) -> ByteStream:
         return cast(ByteStream, Path(path).open("rb", buffering=0))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ListRefused(f"cannot read the list {quoted((path,))}: {reason}") from None
+        raise ListRefused(f"cannot read {quoted((path,))}: {reason}") from None
 
 
 def standard_input(stdin: BinaryIO) -> ByteStream:
@@ -227,12 +178,21 @@ def unpacked(stream: ByteStream, path: str, limits: Limits) -> ByteStream:
         if head.startswith(magic):
             raise ListRefused(f"{quoted((path,))} is no list but {what}")
     begun = Begun(head, stream)
-    packing = "gzip" if head.startswith(GZIP_MAGIC) else "zstd" if head.startswith(ZSTD_MAGIC) else ""
+    packing = told_by(head)
     named = {".gz": "gzip", ".zst": "zstd"}.get(Path(path).suffix.lower(), packing)
     if named != packing:
         raise ListRefused(f"{quoted((path,))} is not {named} inside, whatever its name says: rename or pack it again")
-    members: dict[str, Callable[[], Unpacker]] = {"gzip": Gzip, "zstd": zstd_frame}
-    return Unpacked(begun, members[packing], limits.list_expansion) if packing else begun
+    return Unpacked(begun, UNPACKERS[packing], limits.list_expansion) if packing else begun
+
+
+def told_by(head: bytes) -> str:
+    """Name what the first four bytes are the beginning of; empty for plain."""
+    return "gzip" if head.startswith(GZIP_MAGIC) else "zstd" if head.startswith(ZSTD_MAGIC) else ""
+
+
+def is_packed(head: bytes) -> bool:
+    """Tell by its first four bytes whether a file would be unpacked."""
+    return bool(told_by(head))
 
 
 def first_bytes(read: Callable[[int], bytes]) -> bytes:

@@ -106,3 +106,9 @@ def test_a_missing_file_is_refused_in_one_line(tmp_path: Path) -> None:
     refused = assess(str(tmp_path / "none"))
     assert (refused.returncode, refused.stdout) == (2, b"")
     assert b"No such file" in refused.stderr
+
+
+def test_a_file_that_is_not_named_is_asked_for_in_one_line() -> None:
+    refused = assess()
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert refused.stderr == b"starttls: which file? starttls assess FILE\n"

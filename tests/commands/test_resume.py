@@ -23,6 +23,7 @@ from tests.commands.starttls import (
     stopped,
     wait_until,
 )
+from tests.crash.writer import plain
 
 ROWS = 30
 NAMES = [*many(ROWS - 2), SILENT, "certificate-long-chain.lab.test"]
@@ -194,3 +195,28 @@ def test_a_list_through_a_pipe_goes_to_a_file_but_is_not_resumed(lab: Lab, tmp_p
         assert stopped(run, signal.SIGTERM, signal.SIGTERM).code == Exit.TERMINATED
     again = starttls(*words, given=b"d0.many.lab.test\n")
     assert (again.code, "cannot be resumed" in again.last) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize("packing", [".zst", ".gz"])
+def test_a_compressed_file_is_resumed_and_read_by_every_command(
+    lab: Lab, tmp_path: Path, silent: Silent, packing: str
+) -> None:
+    out = tmp_path / f"rows.jsonl{packing}"
+    words = ("scan", listed(tmp_path / "l", [*many(5), SILENT]), "-o", out, *PATIENT, *lab.flags)
+    with begun(*words) as run:
+        wait_until(lambda: beside(out, ".part").exists() and beside(out, ".part").stat().st_size)
+        run.send_signal(signal.SIGKILL)
+        assert run.wait() == -signal.SIGKILL
+    assert not out.exists()
+    silent.leaves()
+    assert starttls(*words).code == Exit.OK
+    names = {each.name for each in tmp_path.iterdir()}
+    assert names == {"l", out.name, f"rows.jsonl.certificates.jsonl{packing}", f"{out.name}.run.json"}
+    rows = rows_of(plain(out))
+    assert sorted(row["n"] for row in rows) == list(range(1, 7))
+    assert [row["n"] for row in starttls("assess", out, "--ca-file", lab.told["ca_file"]).rows] == [
+        row["n"] for row in rows
+    ]
+    domain = many(1)[0]
+    assert domain in starttls("explain", domain, "--from", out).out.decode()
+    assert starttls("compare", f"a={out}", f"b={out}", "--all", "--json").code == Exit.OK

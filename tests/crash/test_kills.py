@@ -1,6 +1,7 @@
 """kill -9 at random moments: every row is there once, whole, and with its certificate.
 
-`KILLS=1000 pytest tests/crash` kills a thousand times; `CRASH_SEED` repeats one sequence.
+`KILLS=1000 pytest tests/crash` kills a thousand times, and a tenth of that often where rows wait for compressed frames;
+`CRASH_SEED` repeats one sequence, `PACKED_KILLS` says how often otherwise.
 """
 
 import os
@@ -15,9 +16,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.crash.writer import certificate, row
+from scanner.parts import Names
+from tests.crash.writer import certificate, plain, row
 
 KILLS = int(os.environ.get("KILLS", "20"))
+PACKED_KILLS = int(os.environ.get("PACKED_KILLS", str(max(6, KILLS // 10))))
+MOST = {"": KILLS, ".zst": PACKED_KILLS, ".gz": PACKED_KILLS}
 ROWS = 3000
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +46,7 @@ def killed_or_complete(out: Path, chance: random.Random) -> bool:
 
 def faults(path: Path) -> Counter[str]:
     """Count rows that are lost, doubled or not as they were written."""
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = plain(path).splitlines(keepends=True)
     found: Counter[str] = Counter(lost=0, duplicated=0, torn=0)
     seen: Counter[int] = Counter()
     for line in lines:
@@ -58,28 +62,29 @@ def faults(path: Path) -> Counter[str]:
     return found
 
 
-@pytest.mark.timeout(30 + 3 * KILLS)
-def test_no_kill_loses_doubles_or_tears_a_row(tmp_path: Path) -> None:
+@pytest.mark.timeout(60 + 3 * max(KILLS, PACKED_KILLS))
+@pytest.mark.parametrize("ending", MOST)
+def test_no_kill_loses_doubles_or_tears_a_row(tmp_path: Path, ending: str) -> None:
     seed = int(os.environ.get("CRASH_SEED", str(random.SystemRandom().randrange(1 << 30))))
     chance = random.Random(seed)
     total: Counter[str] = Counter(lost=0, duplicated=0, torn=0)
     kills = runs = 0
-    while kills < KILLS:
+    while kills < MOST[ending]:
         runs += 1
-        out = tmp_path / f"{runs}.jsonl"
+        out = tmp_path / f"{runs}.jsonl{ending}"
         while not out.with_name(out.name + ".run.json").exists():
-            if kills < KILLS:
+            if kills < MOST[ending]:
                 kills += killed_or_complete(out, chance)
             else:
                 assert started(out, chance.randrange(1 << 30)).communicate(timeout=50)
         total.update(faults(out))
-        check_certificates(out.with_name(out.name + ".certificates.jsonl"))
+        check_certificates(Names(out).certificates)
     counts = " ".join(f"{name} {count}" for name, count in total.items())
-    sys.stdout.write(f"{kills} kills, {runs} runs, seed {seed}: {counts}\n")
+    sys.stdout.write(f"{ending or 'plain'}: {kills} kills, {runs} runs, seed {seed}: {counts}\n")
     assert not total.total()
 
 
 def check_certificates(path: Path) -> None:
     """No row refers to a certificate that is not there; a torn one is nowhere."""
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = plain(path).splitlines(keepends=True)
     assert {certificate(n) for n in range(1, ROWS + 1)} == set(lines)

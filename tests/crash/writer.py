@@ -3,7 +3,10 @@
 Usage: python -m tests.crash.writer FILE ROWS SEED
 """
 
+import gzip
 import random
+import shutil
+import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +16,11 @@ import orjson
 
 from scanner.checkpoint import Claim, ListIdentity
 from scanner.journal import Journal, open_journal
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 CLAIM = Claim("run", ListIdentity("list", 1, "0" * 64), "settings", 1, datetime(2026, 11, 24, tzinfo=UTC))
 SYNC_EVERY = 10
@@ -26,6 +34,16 @@ def row(n: int) -> bytes:
 def certificate(n: int) -> bytes:
     """The certificate that row `n` refers to."""
     return orjson.dumps({"sha256": f"{n:064x}", "body": "y" * (n * 53 % 1500)}) + b"\n"
+
+
+def plain(path: Path) -> bytes:
+    """A finished file as other programs read it: by `zstd` and `gzip` themselves, where they are installed."""
+    command = {".zst": "zstd", ".gz": "gzip"}.get(path.suffix)
+    if command is None:
+        return path.read_bytes()
+    if shutil.which(command):
+        return subprocess.run([command, "-dc", path], check=True, capture_output=True, timeout=50).stdout
+    return zstd.decompress(path.read_bytes()) if command == "zstd" else gzip.decompress(path.read_bytes())
 
 
 async def write(journal: Journal, most: int, chance: random.Random) -> None:

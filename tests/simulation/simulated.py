@@ -78,6 +78,10 @@ class Watched:
     inner: FileSink
     ended: Ended
 
+    @property
+    def is_holding(self) -> bool:
+        return self.inner.is_holding
+
     async def write(self, done: Sequence[Record], undone: Sequence[Record]) -> None:
         peers = self.ended.peers
         for blocked in peers.world.blocked:

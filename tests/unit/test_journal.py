@@ -271,9 +271,11 @@ def test_a_file_of_somebody_else_is_not_replaced(out: Path) -> None:
     assert out.read_text() == "mine"
 
 
-def test_a_compressed_name_is_refused_for_plain_rows(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="plain"):
-        open_journal(tmp_path / "out.jsonl.zst", CLAIM)
+@pytest.mark.parametrize("ending", [".xz", ".bz2", ".XZ"])
+def test_a_compression_that_nobody_writes_here_is_refused(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(Refused, match=r"plain, or compressed as \.zst or \.gz"):
+        open_journal(tmp_path / f"out.jsonl{ending}", CLAIM)
+    assert listing(tmp_path) == []
 
 
 @dataclass

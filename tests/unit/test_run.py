@@ -55,6 +55,7 @@ class Memory:
     syncs: int = 0
     gate: anyio.Event | None = None
     fails: bool = False
+    is_holding: bool = False
 
     async def write(self, done: Sequence[Record], undone: Sequence[Record]) -> None:
         if self.gate is not None:
@@ -67,6 +68,7 @@ class Memory:
 
     async def sync(self) -> None:
         self.syncs += 1
+        self.is_holding = False
 
 
 async def prompt(target: Target) -> Record:
@@ -174,6 +176,24 @@ async def test_a_bug_costs_one_row_and_says_what_it_was() -> None:
     await run(List(3), work(survey), sink, control)
     assert (sorted(sink.done), sink.undone) == ([1, 3], [2])
     assert control.tally.undone_faults == {"bug": 1}
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("can't start new thread"), ExceptionGroup("two", [MemoryError()])], ids=repr
+)
+async def test_a_survey_without_memory_is_trouble_of_ours_that_may_pass(error: Exception) -> None:
+    tried: list[int] = []
+
+    async def survey(target: Target) -> Record:
+        tried.append(target.n)
+        if target.n == 2 or (target.n == 3 and tried.count(3) == 1):
+            raise error
+        return record(target)
+
+    sink, control = Memory(), Control()
+    await run(List(3), work(survey), sink, control)
+    assert (sorted(sink.done), sink.undone) == ([1, 3], [2])
+    assert control.tally.undone_faults == {"no_buffers": 1}
 
 
 async def test_a_sink_that_fails_ends_the_run_with_its_exception() -> None:

@@ -330,3 +330,35 @@ async def test_certificates_of_a_stream_go_to_a_file_of_their_own(tmp_path: Path
     part.publish()
     part.close()
     assert names(path) == ["1", "2"]
+
+
+async def test_rows_that_wait_for_their_frame_are_counted_when_it_is_written(tmp_path: Path) -> None:
+    """The status line promises nothing: not what a kill would take back."""
+    path = tmp_path / "out.jsonl.zst"
+    journal = open_journal(path, CLAIM)
+    control, kept = Control(), lines()
+    counted: list[tuple[int, bool]] = []
+
+    @dataclass(frozen=True)
+    class Looking:
+        inner: FileSink
+
+        @property
+        def is_holding(self) -> bool:
+            return self.inner.is_holding
+
+        async def write(self, done: Sequence[Record], undone: Sequence[Record]) -> None:
+            await self.inner.write(done, undone)
+            counted.append((control.tally.rows, self.is_holding))
+
+        async def sync(self) -> None:
+            counted.append((control.tally.rows, self.is_holding))
+            await self.inner.sync()
+
+    records = {n: record(n) for n in (1, 2, 3)}
+    work = Work(kept.after(Surveys(records)), given_up, workers=1)
+    sink = Looking(FileSink(journal, kept))
+    await run(OneBatch([each.target for each in records.values()]), work, sink, control)
+    assert counted[0] == (0, True)
+    assert (control.tally.rows, journal.unsynced_rows) == (3, 0)
+    journal.close()

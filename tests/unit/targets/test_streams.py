@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scanner.frames import CHUNK_BYTES
 from scanner.settings import Limits
 from scanner.targets.refusal import ListRefused
-from scanner.targets.streams import CHUNK_BYTES, ByteStream, opened
+from scanner.targets.streams import ByteStream, opened
 
 if sys.version_info >= (3, 14):
     from compression import zstd
