@@ -30,8 +30,9 @@ import certifi
 from scanner import jsonl
 from scanner.assess.judgement import Judge
 from scanner.assess.trust import Trust, Verifier, trust
-from scanner.cli.assess import CertificateFile, beside, indexed, opened
+from scanner.cli.assess import CertificateFile, indexed
 from scanner.cli.laboratory import EHLO_NAME, laboratory
+from scanner.cli.packed import beside, opened
 from scanner.jsonl import Certificates
 from scanner.model.assessment import Assessment
 from scanner.model.record import Record
@@ -128,8 +129,9 @@ def scanned(folder: Path) -> Stored:
 @contextmanager
 def certificates(stored: Stored) -> Iterator[Certificates]:
     """Open the certificates of the scan, as the command does."""
-    with opened(beside(str(stored.rows))) as stream:
-        yield Certificates(CertificateFile(stream, indexed(stream)))
+    place = beside(str(stored.rows))
+    with opened(place) as stream:
+        yield Certificates(CertificateFile(stream, indexed(stream, place)))
 
 
 def decoded(batch: list[bytes], known: Certificates) -> list[Record]:

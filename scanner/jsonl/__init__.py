@@ -9,6 +9,8 @@ Touches: nothing. Source: docs/record.md; RFC 8259 (JSON), RFC 3339 (time), RFC 
 import base64
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -19,6 +21,7 @@ from scanner.jsonl.caps import FULL, ROW_BYTES, SPARE_BYTES, Pen, ladder
 from scanner.jsonl.certificates import Certificates
 from scanner.jsonl.row import least_bytes, read_record, write_record
 from scanner.jsonl.sessions import write_certificate
+from scanner.jsonl.values import read_flag, read_text
 from scanner.model.assessment import Assessment
 from scanner.model.certificate import Certificate
 from scanner.model.record import Record
@@ -70,12 +73,14 @@ def replace_assessment(line: bytes, assessment: Assessment) -> bytes:
     """
     row = _read(line)
     with _refusing_what_is_no("row"):
-        sources, was_cut = [it["source"] for it in row["sessions"] if it["role"] == Role.MAIL], row["truncated"]
+        sources = [read_text(it["source"]) for it in row["sessions"] if it["role"] == Role.MAIL]
+        was_cut = read_flag(row["truncated"])
     for caps in ladder():
         pen = Pen(caps)
-        row |= judgement.write_verdicts(assessment) | judgement.write_conclusions(assessment, sources, pen)
-        row["truncated"] = was_cut or pen.cut
-        line = orjson.dumps(row, option=_OPTIONS)
+        judged = judgement.write_verdicts(assessment) | judgement.write_conclusions(assessment, sources, pen)
+        again = {**row, **judged, "truncated": was_cut or pen.cut}
+        with _refusing_what_is_no("row"):  # a key that is not known may hold what no row may
+            line = orjson.dumps(again, option=_OPTIONS)
         if len(line) <= ROW_BYTES:
             break
     return line
@@ -104,10 +109,14 @@ def _refusing_what_is_no(what: str) -> Iterator[None]:
         raise ValueError(f"not a {what} of schema {schema.VERSION}: {type(error).__name__}: {error}") from error
 
 
-def _read(line: bytes) -> dict[str, Any]:
-    """Parse one line and look at its version. Raises ValueError."""
+@lru_cache(1)
+def _read(line: bytes) -> Mapping[str, Any]:
+    """Parse one line and look at its version. Raises ValueError.
+
+    Parsing is half of reading, and a row that was read is often the next to be given another judgement.
+    """
     row = orjson.loads(line)
     version = row.get("schema") if isinstance(row, dict) else None
     if not isinstance(version, str) or version.partition(".")[0] != schema.MAJOR:
-        raise ValueError(f"schema {version!r} is not {schema.MAJOR}.x")
-    return dict(row)
+        raise ValueError(f"schema {repr(version)[:80]} is not {schema.MAJOR}.x")
+    return MappingProxyType(row)

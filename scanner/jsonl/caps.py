@@ -5,7 +5,7 @@ Touches: nothing. Source: docs/record.md (caps).
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from scanner.text import from_bytes as show_bytes
 from scanner.text import from_str as show
@@ -23,8 +23,8 @@ HEAD_LETTERS = 255
 @dataclass(frozen=True, slots=True)
 class Caps:
     """The most of everything. `line_bytes` and `reply_lines` are for SMTP replies, `record_bytes` for data of DNS
-    records, `body_bytes` for a policy file, `names` for a leaf certificate, `letters` for any text, `items` for any
-    other list.
+    records, `body_bytes` for a policy file, `names` for a leaf certificate, `letters` for any text, `predictions` for
+    all models from all sources together, `items` for any other list.
     """
 
     reply_lines: int = 256
@@ -35,13 +35,14 @@ class Caps:
     letters: int = 4 * 1024
     items: int = 256
     sessions: int = 512
+    predictions: int = 512
 
 
 FULL = Caps()
 SHORT_REPLIES = replace(FULL, reply_lines=8, line_bytes=256)
 FIRST_LINES = replace(SHORT_REPLIES, reply_lines=1, line_bytes=128)
 SHORT_TEXTS = replace(FIRST_LINES, names=4, letters=256, body_bytes=256, record_bytes=256)
-SHORT_LISTS = replace(SHORT_TEXTS, items=32, sessions=64)
+SHORT_LISTS = replace(SHORT_TEXTS, items=32, sessions=64, predictions=32)
 
 
 def ladder() -> Iterator[Caps]:
@@ -52,6 +53,22 @@ def ladder() -> Iterator[Caps]:
         yield caps
         caps = Caps(*(most // 2 for most in astuple(caps)))
     yield caps
+
+
+class Same(Generic[T]):
+    """These very values, as a key. To compare them word by word would cost more than to write them."""
+
+    __slots__ = ("ids", "these")
+
+    def __init__(self, *these: T) -> None:
+        self.these = these  # kept, so that nothing else can take their place
+        self.ids = tuple(map(id, these))
+
+    def __hash__(self) -> int:
+        return hash(self.ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.ids == self.ids
 
 
 class Pen:

@@ -5,6 +5,7 @@ A row names certificates by digest only, and a million rows share a few thousand
 Touches: nothing. Source: docs/record.md.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -13,6 +14,8 @@ from scanner.protocols import certificate
 
 REMEMBERED = 4096
 """Some 16 MB."""
+DIGEST = re.compile(r"[0-9a-f]{,64}")
+"""Shorter in a row that had to be cut."""
 
 
 class Certificates:
@@ -24,9 +27,12 @@ class Certificates:
         self._remembered = remembered
 
     def __getitem__(self, sha256: str) -> Certificate:
+        """Raises ValueError or TypeError for what is no digest: nothing else may become the name of a certificate."""
         if sha256 in self._seen:
             self._seen.move_to_end(sha256)
             return self._seen[sha256]
+        if not DIGEST.fullmatch(sha256):
+            raise ValueError("no SHA-256 in lower-case hex")
         der = self._ders.get(sha256)
         found = Certificate(sha256, b"") if der is None else certificate.read(der)
         self._seen[sha256] = found

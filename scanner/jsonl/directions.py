@@ -5,21 +5,29 @@ Touches: nothing. Source: docs/record.md; RFC 6698 section 2.1 (TLSA).
 
 import hashlib
 
-from scanner import text
 from scanner.jsonl.caps import Pen
 from scanner.jsonl.values import (
+    VALIDITIES,
     Part,
+    read_bytes,
     read_fault,
+    read_flag,
+    read_int,
+    read_int_if_any,
+    read_list,
     read_lookup,
     read_text,
-    read_texts,
+    read_text_if_any,
+    read_word,
     write_fault,
     write_lookup,
 )
 from scanner.model.fault import Fault, Kind
 from scanner.model.policy import MtaSts, PolicyFetch, StsMode, StsPolicy, TlsRpt
-from scanner.model.route import MxHost, MxRecord, Route, TlsaRecord, Validity
+from scanner.model.route import MxHost, MxRecord, Route, TlsaRecord
 from scanner.protocols import tlsa
+
+MODES = {mode.value: mode for mode in StsMode}
 
 
 def write_route(route: Route, pen: Pen) -> dict[str, object]:
@@ -78,34 +86,37 @@ def _write_tlsa(record: TlsaRecord, pen: Pen) -> dict[str, object]:
 
 def read_route(part: Part, domain: str) -> Route:
     """Undo `write_route`."""
-    published = tuple(MxRecord(it["preference"], read_text(it["exchange"])) for it in part["published"])
     return Route(
         domain=domain,
-        mx=read_lookup(part, published),
-        hosts=tuple(map(_read_host, part["mx"])),
-        mx_count=part["mx_count"],
-        implicit=part["implicit"],
-        null_mx=part["null_mx"],
+        mx=read_lookup(part, read_list(part["published"], _read_mx)),
+        hosts=read_list(part["mx"], _read_host),
+        mx_count=read_int(part["mx_count"]),
+        implicit=read_flag(part["implicit"]),
+        null_mx=read_flag(part["null_mx"]),
         resolver=read_text(part["resolver"]),
     )
 
 
+def _read_mx(part: Part) -> MxRecord:
+    return MxRecord(read_int(part["preference"]), read_text(part["exchange"]))
+
+
 def _read_host(part: Part) -> MxHost:
-    addresses = read_texts(part["addresses"])
+    addresses = read_list(part["addresses"], read_text)
     return MxHost(
         name=read_text(part["host"]),
-        preference=part["preference"],
-        ipv4=read_lookup(part["ipv4"], tuple(it for it in addresses if ":" not in it)),
-        ipv6=read_lookup(part["ipv6"], tuple(it for it in addresses if ":" in it)),
-        tlsa=read_lookup(part["tlsa_lookup"], tuple(map(_read_tlsa, part["tlsa"]))),
+        preference=read_int(part["preference"]),
+        ipv4=read_lookup(part["ipv4"], tuple([it for it in addresses if ":" not in it])),
+        ipv6=read_lookup(part["ipv6"], tuple([it for it in addresses if ":" in it])),
+        tlsa=read_lookup(part["tlsa_lookup"], read_list(part["tlsa"], _read_tlsa)),
         tlsa_base=read_text(part["tlsa_base"]),
-        alias_validity=Validity(part["alias_validity"]),
+        alias_validity=read_word(VALIDITIES, part["alias_validity"]),
     )
 
 
 def _read_tlsa(part: Part) -> TlsaRecord:
-    association = bytes.fromhex(part["association"])
-    return TlsaRecord(part["usage"], part["selector"], part["matching_type"], association)
+    usage, selector, matching_type = (read_int(part[key]) for key in ("usage", "selector", "matching_type"))
+    return TlsaRecord(usage, selector, matching_type, bytes.fromhex(part["association"]))
 
 
 def write_mta_sts(policy: MtaSts, pen: Pen) -> dict[str, object]:
@@ -145,11 +156,11 @@ def _write_policy(policy: StsPolicy | None, pen: Pen) -> dict[str, object] | Non
 def read_mta_sts(part: Part) -> MtaSts:
     """Undo `write_mta_sts`."""
     return MtaSts(
-        txt=read_lookup(part, tuple(map(text.to_bytes, part["txt"]))),
-        id=read_text(part["id"]),
+        txt=read_lookup(part, read_list(part["txt"], read_bytes)),
+        id=read_text_if_any(part["id"]),
         fetch=_read_fetch(part["fetch"]),
         policy=_read_policy(part["policy"]),
-        defect=read_text(part["defect"]),
+        defect=read_text_if_any(part["defect"]),
     )
 
 
@@ -157,10 +168,10 @@ def _read_fetch(part: Part | None) -> PolicyFetch | None:
     if part is None:
         return None
     return PolicyFetch(
-        address=read_text(part["address"]),
-        status=part["http_status"],
-        media_type=read_text(part["media_type"]),
-        body=text.to_bytes(part["body"]),
+        address=read_text_if_any(part["address"]),
+        status=read_int_if_any(part["http_status"]),
+        media_type=read_text_if_any(part["media_type"]),
+        body=read_bytes(part["body"]),
         fault=read_fault(part["fault"]),
     )
 
@@ -168,7 +179,7 @@ def _read_fetch(part: Part | None) -> PolicyFetch | None:
 def _read_policy(part: Part | None) -> StsPolicy | None:
     if part is None:
         return None
-    return StsPolicy(StsMode(part["mode"]), part["max_age_s"], read_texts(part["mx"]))
+    return StsPolicy(read_word(MODES, part["mode"]), read_int(part["max_age_s"]), read_list(part["mx"], read_text))
 
 
 def write_tls_rpt(reports: TlsRpt, pen: Pen) -> dict[str, object]:
@@ -183,5 +194,8 @@ def write_tls_rpt(reports: TlsRpt, pen: Pen) -> dict[str, object]:
 
 def read_tls_rpt(part: Part) -> TlsRpt:
     """Undo `write_tls_rpt`."""
-    records = tuple(map(text.to_bytes, part["txt"]))
-    return TlsRpt(read_lookup(part, records), read_texts(part["rua"]), read_text(part["defect"]))
+    return TlsRpt(
+        txt=read_lookup(part, read_list(part["txt"], read_bytes)),
+        rua=read_list(part["rua"], read_text),
+        defect=read_text_if_any(part["defect"]),
+    )

@@ -4,15 +4,37 @@ Touches: nothing. Source: docs/record.md.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
+from operator import attrgetter, is_, itemgetter
+from typing import Any
 
-from scanner.jsonl.caps import Pen
-from scanner.jsonl.values import Part, read_text, read_texts
+import orjson
+
+from scanner.jsonl.caps import FULL, Pen, Same
+from scanner.jsonl.values import (
+    ROLES,
+    Part,
+    read_flag,
+    read_flag_if_any,
+    read_int,
+    read_list,
+    read_text,
+    read_text_if_any,
+    read_word,
+)
 from scanner.model.assessment import Assessment, Cause, Finding, Outcome, Prediction, Status, Verdict, Wait
-from scanner.model.session import Role
 
 AXES = ("starttls", "webpki", "dane", "mta_sts", "tls_rpt")
 DELIVERY = ("may", "encrypt", "verify", "secure", "dane", "dane_only", "mta_sts")
 """Sender models in the head: the words of Postfix, and MTA-STS."""
+
+STATUSES = {status.value: status for status in Status}
+VERDICTS = {verdict.value: verdict for verdict in Verdict}
+OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+PREDICTED = itemgetter("model", "source", "outcome", "rule", "dsn", "words", "certain", "reason")
+CERTAIN = attrgetter("certain")
+PREDICTIONS_KEPT = 512
+"""Made once for all rows that are read: most servers are good servers, and of those a sender expects the same."""
 
 
 def write_verdicts(assessment: Assessment) -> dict[str, object]:
@@ -34,7 +56,7 @@ def write_conclusions(assessment: Assessment, sources: Iterable[str], pen: Pen) 
         "delivery": write_delivery(assessment.predictions, sources),
         **pen.listed("findings", findings, lambda it: write_finding(it, pen), most),
         **pen.listed("causes", assessment.causes, lambda it: write_cause(it, pen), most),
-        **pen.listed("predictions", assessment.predictions, lambda it: write_prediction(it, pen), most),
+        **write_predictions(assessment.predictions, pen),
         **pen.listed("waits", assessment.waits, lambda it: write_wait(it, pen), most),
     }
 
@@ -73,6 +95,21 @@ def write_cause(cause: Cause, pen: Pen) -> dict[str, object]:
     }
 
 
+def write_predictions(predictions: tuple[Prediction, ...], pen: Pen) -> dict[str, object]:
+    """Write what senders would do. What most rows have in common is written once, while nothing has to be cut."""
+    if pen.caps is not FULL or len(predictions) > FULL.predictions:
+        return pen.listed("predictions", predictions, lambda it: write_prediction(it, pen), pen.caps.predictions)
+    written, is_cut = _kept(Same(*predictions))
+    pen.cut = pen.cut or is_cut
+    return {"predictions": written, "predictions_count": len(predictions), "predictions_truncated": False}
+
+
+@lru_cache(PREDICTIONS_KEPT)
+def _kept(predictions: Same[Prediction]) -> tuple[orjson.Fragment, bool]:
+    pen = Pen(FULL)
+    return orjson.Fragment(orjson.dumps([write_prediction(it, pen) for it in predictions.these])), pen.cut
+
+
 def write_prediction(prediction: Prediction, pen: Pen) -> dict[str, object]:
     """Write what one sender would do."""
     it = prediction
@@ -102,40 +139,55 @@ def write_wait(wait: Wait, pen: Pen) -> dict[str, object]:
 
 def read_assessment(row: Part) -> Assessment:
     """Undo `write_verdicts` and `write_conclusions`."""
-    axes = {axis: Verdict(row[axis]) for axis in AXES}
+    axes = {axis: read_word(VERDICTS, row[axis]) for axis in AXES}
     return Assessment(
-        status=Status(row["status"]),
-        differs_by_source=row["differs_by_source"],
-        findings=tuple(map(_read_finding, row["findings"])),
-        causes=tuple(map(_read_cause, row["causes"])),
-        predictions=tuple(map(_read_prediction, row["predictions"])),
-        would_wait=row["would_wait"],
-        waits=tuple(map(_read_wait, row["waits"])),
+        status=read_word(STATUSES, row["status"]),
+        differs_by_source=read_flag_if_any(row["differs_by_source"]),
+        findings=read_list(row["findings"], _read_finding),
+        causes=read_list(row["causes"], _read_cause),
+        predictions=_read_predictions(row["predictions"]),
+        would_wait=read_flag_if_any(row["would_wait"]),
+        waits=read_list(row["waits"], _read_wait),
         **axes,
     )
 
 
 def _read_finding(part: Part) -> Finding:
-    return Finding(**{key: read_text(part[key]) for key in ("type", "rule", "mx", "address", "source", "detail")})
+    places = {key: read_text_if_any(part[key]) for key in ("mx", "address", "source", "detail")}
+    return Finding(read_text(part["type"]), read_text(part["rule"]), **places)
 
 
 def _read_cause(part: Part) -> Cause:
-    return Cause(read_text(part["cause"]), part["confidence"], read_texts(part["evidence"]))
+    return Cause(read_text(part["cause"]), read_int(part["confidence"]), read_list(part["evidence"], read_text))
 
 
-def _read_prediction(part: Part) -> Prediction:
+def _read_predictions(shown: list[Part]) -> tuple[Prediction, ...]:
+    made = tuple(map(_prediction, read_list(shown, PREDICTED)))
+    if not all(map(is_, map(CERTAIN, made), map(itemgetter("certain"), shown))):
+        raise TypeError("no flag")  # 1 would find what was kept for true
+    return made
+
+
+@lru_cache(PREDICTIONS_KEPT)
+def _prediction(shown: tuple[Any, ...]) -> Prediction:
+    model, source, outcome, rule, dsn, words, certain, reason = shown
     return Prediction(
-        model=read_text(part["model"]),
-        source=read_text(part["source"]),
-        outcome=Outcome(part["outcome"]),
-        rule=read_text(part["rule"]),
-        dsn=read_text(part["dsn"]),
-        words=read_text(part["words"]),
-        certain=part["certain"],
-        reason=read_text(part["reason"]),
+        model=read_text(model),
+        source=read_text_if_any(source),
+        outcome=read_word(OUTCOMES, outcome),
+        rule=read_text(rule),
+        dsn=read_text_if_any(dsn),
+        words=read_text_if_any(words),
+        certain=read_flag(certain),
+        reason=read_text_if_any(reason),
     )
 
 
 def _read_wait(part: Part) -> Wait:
-    words = (read_text(part["source"]), Role(part["role"]), part["would_wait"], Outcome(part["outcome"]))
-    return Wait(*words, read_text(part["words"]))
+    return Wait(
+        source=read_text_if_any(part["source"]),
+        role=read_word(ROLES, part["role"]),
+        would_wait=read_flag_if_any(part["would_wait"]),
+        outcome=read_word(OUTCOMES, part["outcome"]),
+        words=read_text_if_any(part["words"]),
+    )

@@ -10,7 +10,18 @@ from scanner.jsonl import directions, judgement
 from scanner.jsonl.caps import HEAD_LETTERS, Caps, Pen
 from scanner.jsonl.certificates import Certificates
 from scanner.jsonl.sessions import read_canary, read_session, write_canary, write_session
-from scanner.jsonl.values import Part, read_fault, read_text, read_time, write_fault, write_time
+from scanner.jsonl.values import (
+    Part,
+    read_fault,
+    read_int,
+    read_list,
+    read_text,
+    read_text_if_any,
+    read_time,
+    read_word,
+    write_fault,
+    write_time,
+)
 from scanner.model.record import Evidence, Record
 from scanner.model.route import Route
 from scanner.model.session import Role, Session
@@ -19,6 +30,7 @@ from scanner.protocols.provider import provider
 
 LEAST_SESSION_BYTES = 1000
 """The keys of a session alone take more."""
+POLICIES = {policy.value: policy for policy in TlsPolicy}
 
 
 def least_bytes(record: Record, caps: Caps) -> int:
@@ -112,7 +124,7 @@ def write_policies(evidence: Evidence, pen: Pen) -> dict[str, object]:
 def read_record(row: Part, certificates: Certificates) -> Record:
     """Undo `write_record`."""
     return Record(
-        run_id=read_text(row["run_id"]),
+        run_id=_read_name(row["run_id"]),
         target=read_target(row),
         observed_at=read_time(row["observed_at"]),
         evidence=None if row["route"] is None else read_evidence(row, certificates),
@@ -124,21 +136,40 @@ def read_target(row: Part) -> Target:
     """Undo `write_target`."""
     given = row["input"]
     return Target(
-        n=row["n"],
-        domain=read_text(row["domain"]),
+        n=_read_n(row["n"]),
+        domain="" if row["domain"] is None else _read_name(row["domain"]),
         raw=read_text(given["raw"]),
-        columns=tuple((read_text(it["name"]), read_text(it["value"])) for it in given["columns"]),
+        columns=read_list(given["columns"], _read_column),
         fault=read_fault(given["fault"]),
-        policy=None if given["tls_policy"] is None else TlsPolicy(given["tls_policy"]),
+        policy=None if given["tls_policy"] is None else read_word(POLICIES, given["tls_policy"]),
     )
+
+
+def _read_name(shown: object) -> str:
+    """Read a name of the head: none is written longer, nor could be written again."""
+    name = read_text(shown)
+    if len(name) > HEAD_LETTERS:
+        raise ValueError(f"a name of more than {HEAD_LETTERS} letters")
+    return name
+
+
+def _read_n(number: object) -> int:
+    n = read_int(number)
+    if n < 1:
+        raise ValueError("n is counted from 1")
+    return n
+
+
+def _read_column(part: Part) -> tuple[str, str]:
+    return read_text(part["name"]), read_text(part["value"])
 
 
 def read_evidence(row: Part, certificates: Certificates) -> Evidence:
     """Read what judgement needs."""
     return Evidence(
-        route=directions.read_route(row["route"], read_text(row["domain"])),
+        route=directions.read_route(row["route"], read_text_if_any(row["domain"])),
         mta_sts=directions.read_mta_sts(row["policies"]["mta_sts"]),
         tls_rpt=directions.read_tls_rpt(row["policies"]["tls_rpt"]),
-        sessions=tuple(read_session(it, certificates) for it in row["sessions"]),
-        canaries=tuple(map(read_canary, row["canaries"])),
+        sessions=read_list(row["sessions"], lambda it: read_session(it, certificates)),
+        canaries=read_list(row["canaries"], read_canary),
     )

@@ -8,14 +8,21 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from scanner import text
-from scanner.jsonl.caps import FULL, Pen
+from scanner.jsonl.caps import FULL, Pen, Same
 from scanner.jsonl.certificates import Certificates
 from scanner.jsonl.values import (
+    ROLES,
+    STAGES,
     Part,
+    read_bytes,
     read_fault,
+    read_flag,
+    read_int,
+    read_list,
     read_text,
+    read_text_if_any,
     read_time,
+    read_word,
     write_fault,
     write_time,
     write_time_if_any,
@@ -23,16 +30,20 @@ from scanner.jsonl.values import (
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Stage
 from scanner.model.route import Endpoint
-from scanner.model.session import Canary, Handshake, Hello, Oddity, Reply, Role, Session
+from scanner.model.session import Canary, Handshake, Hello, Oddity, Reply, Session
 from scanner.protocols import ehlo
 
 TIMED = tuple(stage.word for stage in Stage if stage >= Stage.CONNECT)
 """Stages that take time, in order."""
+HELLOS = {hello.value: hello for hello in Hello}
+ODDITIES = {oddity.value: oddity for oddity in Oddity}
 CANARY_COUNTS = ("offered", "missing", "mangled", "unseen")
 _OFFER_LINES = ehlo.KEYWORDS_MOST + 1
 
 SESSIONS_KEPT = 512
 """Written once for all rows; some 8 KB each."""
+LEAVES_KEPT = 512
+"""Written once for all sessions; some 3 KB each."""
 PER_DOMAIN = frozenset({"endpoint", "shared", "inherited"})
 HELD = attrgetter(*(each.name for each in fields(Session) if each.name not in PER_DOMAIN))
 """What of a session does not depend on the domain that it was asked for."""
@@ -136,8 +147,23 @@ def write_handshake(handshake: Handshake | None, pen: Pen) -> dict[str, object] 
         "chain": chain,
         "chain_count": handshake.chain_count,
         "chain_truncated": len(chain) < max(len(handshake.chain), handshake.chain_count),
-        "leaf": write_leaf(handshake.chain[0], pen) if handshake.chain else None,
+        "leaf": _leaf(handshake.chain[0], pen) if handshake.chain else None,
     }
+
+
+def _leaf(leaf: Certificate, pen: Pen) -> object:
+    """Write a certificate that many servers have once, while nothing has to be cut."""
+    if pen.caps is not FULL:
+        return write_leaf(leaf, pen)
+    written, is_cut = _kept_leaf(Same(leaf))
+    pen.cut = pen.cut or is_cut
+    return written
+
+
+@lru_cache(LEAVES_KEPT)
+def _kept_leaf(leaf: Same[Certificate]) -> tuple[dict[str, object], bool]:
+    pen = Pen(FULL)
+    return write_leaf(leaf.these[0], pen), pen.cut
 
 
 def write_leaf(leaf: Certificate, pen: Pen) -> dict[str, object]:
@@ -164,42 +190,50 @@ def write_leaf(leaf: Certificate, pen: Pen) -> dict[str, object]:
 
 def read_session(part: Part, certificates: Certificates) -> Session:
     """Undo `write_session`. Certificates that are missing are kept by their digest, without DER."""
-    times = part["times_ms"]
+    unsolicited = part["unsolicited"]
     return Session(
         endpoint=_read_endpoint(part),
         source=read_text(part["source"]),
-        source_address=read_text(part["source_address"]),
-        ehlo_name=read_text(part["ehlo_name"]),
+        source_address=read_text_if_any(part["source_address"]),
+        ehlo_name=read_text_if_any(part["ehlo_name"]),
         observed_at=read_time(part["observed_at"]),
-        role=Role(part["role"]),
-        hello=Hello(part["hello"]),
-        follow_up=part["follow_up"],
-        stage=Stage[part["stage"].upper()],
-        egress=read_text(part["egress"]),
-        **{field: read_reply(key, part) for field, key in REPLIES.items()},
+        role=read_word(ROLES, part["role"]),
+        hello=read_word(HELLOS, part["hello"]),
+        follow_up=read_int(part["follow_up"]),
+        stage=read_word(STAGES, part["stage"]),
+        egress=read_text_if_any(part["egress"]),
+        greeting=read_reply("greeting", part),
+        ehlo=read_reply("ehlo", part),
+        helo=read_reply("helo", part),
+        starttls=read_reply("starttls_reply", part),
         handshake=_read_handshake(part["tls"], certificates),
+        ehlo_tls=read_reply("ehlo_tls", part),
         fault=read_fault(part["fault"]),
-        oddities=tuple(map(Oddity, part["oddities"])),
-        unsolicited=text.to_bytes(part["unsolicited"] or ""),
-        times_ms=tuple((stage, times[stage]) for stage in TIMED if times[stage] is not None),
-        shared=part["shared"],
-        inherited=part["inherited"],
+        oddities=read_list(part["oddities"], _read_oddity),
+        unsolicited=b"" if unsolicited is None else read_bytes(unsolicited),
+        times_ms=_read_times(part["times_ms"]),
+        shared=read_flag(part["shared"]),
+        inherited=read_flag(part["inherited"]),
     )
 
 
 def _read_endpoint(part: Part) -> Endpoint:
-    mx, address, server_name = (read_text(part[key]) for key in ("mx", "address", "server_name"))
-    return Endpoint(mx, address, part["port"], server_name)
+    server_name = read_text_if_any(part["server_name"])
+    return Endpoint(read_text(part["mx"]), read_text(part["address"]), read_int(part["port"]), server_name)
 
 
-REPLIES = {"greeting": "greeting", "ehlo": "ehlo", "helo": "helo", "starttls": "starttls_reply", "ehlo_tls": "ehlo_tls"}
-"""Where each reply of a Session is in a row."""
+def _read_oddity(word: str) -> Oddity:
+    return read_word(ODDITIES, word)
+
+
+def _read_times(part: Part) -> tuple[tuple[str, int], ...]:
+    return tuple([(stage, read_int(part[stage])) for stage in TIMED if part[stage] is not None])
 
 
 def read_reply(key: str, part: Part) -> Reply | None:
     """Undo `write_reply`."""
     code = part[f"{key}_code"]
-    return None if code is None else Reply(code, tuple(map(text.to_bytes, part[key])))
+    return None if code is None else Reply(read_int(code), read_list(part[key], read_bytes))
 
 
 def _read_handshake(part: Part | None, certificates: Certificates) -> Handshake | None:
@@ -209,9 +243,9 @@ def _read_handshake(part: Part | None, certificates: Certificates) -> Handshake 
         version=read_text(part["version"]),
         cipher=read_text(part["cipher"]),
         group=None if part["group"] is None else read_text(part["group"]),
-        server_name=read_text(part["sni"]),
-        chain=tuple(certificates[sha256] for sha256 in part["chain"]),
-        chain_count=part["chain_count"],
+        server_name=read_text_if_any(part["sni"]),
+        chain=read_list(part["chain"], certificates.__getitem__),
+        chain_count=read_int(part["chain_count"]),
     )
 
 
@@ -223,7 +257,7 @@ def write_canary(canary: Canary, pen: Pen) -> dict[str, object]:
 
 def read_canary(part: Part) -> Canary:
     """Undo `write_canary`."""
-    return Canary(read_text(part["source"]), **{key: part[key] for key in CANARY_COUNTS})
+    return Canary(read_text(part["source"]), **{key: read_int(part[key]) for key in CANARY_COUNTS})
 
 
 def write_certificate(it: Certificate, pen: Pen) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 
 from scanner.model.session import Oddity, Reply, Session
-from scanner.protocols.replies import coded_lines, text_of
+from scanner.protocols.replies import LINE_BYTES, code_of, coded_lines, text_of
 
 KEYWORDS_MOST = 64
 KEYWORD_BYTES = 64
@@ -78,7 +78,18 @@ def accused_addresses(reply: Reply) -> list[str]:
 
 def _offers(reply: Reply) -> list[tuple[bytes, bytes]]:
     """(keyword, parameters) of every coded line after the first."""
-    return [_split(text_of(line)) for line in coded_lines(reply)[1:] if text_of(line).strip()]
+    coded = [offer for line in reply.lines if (offer := _offer(line)) is not None]
+    return [offer for offer in coded[1:] if any(offer)]
+
+
+def _offer(line: bytes) -> tuple[bytes, bytes] | None:
+    """As `_split`; None where the line has no code. A million servers have a few hundred lines."""
+    return _usual_offer(line) if len(line) <= LINE_BYTES else _usual_offer.__wrapped__(line)
+
+
+@lru_cache(1024)
+def _usual_offer(line: bytes) -> tuple[bytes, bytes] | None:
+    return None if code_of(line) is None else _split(text_of(line))
 
 
 def _is_masked(line: bytes) -> bool:

@@ -21,7 +21,7 @@ def main() -> int:
     except ImportError:
         sys.stdout.write("atheris is not installed here: the law is tested with Hypothesis by `pytest tests/fuzz`\n")
         return 0
-    with atheris.instrument_imports(include=["scanner"]):
+    with atheris.instrument_imports(include=["scanner", "dns"]):
         from tests.fuzz.parsers import PARSERS, obey  # noqa: PLC0415 - what it imports is watched
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in PARSERS:

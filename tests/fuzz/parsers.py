@@ -23,6 +23,7 @@ from scanner.protocols import certificate, ehlo, exclusions, mta_sts, mx, replie
 from scanner.protocols.special_addresses import refusal
 from scanner.settings import Limits
 from scanner.targets import domain_names, policies, streams
+from tests.fuzz import changed_rows
 
 LIMITS = Limits()
 SECONDS_MOST = 2.0
@@ -119,6 +120,12 @@ def stored_row(data: bytes) -> object:
     return None
 
 
+def changed_row(data: bytes) -> object:
+    """A good row with anything put at any place of it: what is read of it can be written, judged and explained."""
+    changed_rows.obeyed(changed_rows.from_bytes(data))
+    return None
+
+
 def stored_certificate(data: bytes) -> object:
     with contextlib.suppress(ValueError):
         return jsonl.decode_certificate(data)
@@ -193,6 +200,7 @@ PARSERS: Mapping[str, Callable[[bytes], object]] = {
     "list-zstd": partial(listed, "list.zst"),
     "list-name": name_of_list,
     "row": stored_row,
+    "row-changed": changed_row,
     "row-certificate": stored_certificate,
     "checkpoint": stored_checkpoint,
     "text": shown_text,

@@ -41,7 +41,7 @@ faults = st.builds(
 )
 targets = st.builds(
     Target,
-    integers,
+    st.integers(1, (1 << 53) - 1),
     letters,
     letters,
     tuples(st.tuples(letters, letters)),

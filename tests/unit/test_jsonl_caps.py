@@ -128,6 +128,18 @@ def test_a_row_within_the_limit_is_whole() -> None:
     assert row["sessions"][39]["ehlo"] == ["250-mx.test", "250 DSN"]
 
 
+def test_as_many_predictions_as_a_scan_may_make_fit() -> None:
+    [first, *_] = some.predicted(Outcome.DEFER)
+    made = tuple(replace(first, source=f"source-{number}") for number in range(FULL.predictions))
+    whole = replace(some.TYPICAL, assessment=replace(some.TYPICAL.assessment, predictions=made))
+    row = parsed(jsonl.encode(whole))
+    assert (row["truncated"], len(row["predictions"])) == (False, FULL.predictions)
+    more = replace(whole, assessment=replace(whole.assessment, predictions=(*made, first)))
+    cut = parsed(jsonl.encode(more))
+    assert (cut["truncated"], cut["predictions_truncated"]) == (True, True)
+    assert cut["predictions_count"] == FULL.predictions + 1
+
+
 @pytest.mark.parametrize("record", [some.TYPICAL, some.SIGNED, some.REFUSED, crowd(40, chatty(9, 9))])
 def test_the_cheap_look_never_promises_too_much(record: Record) -> None:
     for caps in ladder():

@@ -1,5 +1,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,14 @@ def test_what_is_remembered_is_bounded_and_the_latest_stay() -> None:
     assert found[0] == found[3] == certificate.read(some.CERTIFICATES[first])
 
 
-@pytest.mark.parametrize("sha256", ["0" * 64, "no digest"])
+@pytest.mark.parametrize("sha256", ["0" * 64, "0f"])
 def test_one_that_is_missing_is_there_by_its_digest(sha256: str) -> None:
+    """A row that had to be cut keeps a piece of it."""
     assert Certificates({})[sha256] == Certificate(sha256, b"")
+
+
+@pytest.mark.parametrize("sha256", ["no digest", "0" * 65, "0F", 7, None, ["0"], {"0": 1}])
+def test_nothing_but_a_digest_names_a_certificate(sha256: Any) -> None:
+    certificates = Certificates({})
+    with pytest.raises((ValueError, TypeError)):
+        certificates[sha256]
