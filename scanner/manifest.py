@@ -79,24 +79,35 @@ class Since:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The wall clock was set, or the machine slept: what it said then, and by how much that is later (negative:
+    earlier) than it would have been.
+    """
+
+    at: datetime
+    by_s: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The whole run. `settings` is the effective configuration without secrets; `pace` holds the rates used by cap.
     `canaries` are the last counts by source.
 
     `exclusions` names the file of exclusions as it was in the end; `exclusions_versions` are all that this part of
-    the run obeyed.
+    the run obeyed. `clock_steps` are the first hundred that this part saw: instants of rows before and after one
+    cannot be compared.
 
     `families` counts sessions by address family. Durations in `latency_ms` are by stage and percentile.
     """
 
     run_id: str
-    parent_run_id: str | None = None
     state: State
     exit_code: int
     started_at: datetime
     finished_at: datetime
     interruptions: tuple[Interruption, ...] = ()
+    clock_steps: tuple[ClockStep, ...] = ()
     versions: Versions
     settings: Mapping[str, object]
     settings_sha256: str

@@ -13,6 +13,7 @@ from scanner.alarms import Alarm, raised
 from scanner.cli import output
 from scanner.cli.exits import Exit
 from scanner.cli.job import Job
+from scanner.cli.metrics import metrics_file
 from scanner.cli.network import Network, connected
 from scanner.cli.output import Output
 from scanner.cli.preflight import check_identity
@@ -62,11 +63,14 @@ async def scan_list(job: Job) -> Ending:
         if not job.chosen["i-am-testing"]:
             await check_identity(job.settings.sources, network.bulk)
         with output.opened(job, control.tally) as out:
-            heard = Heard()
+            heard, metrics = Heard(), metrics_file(job, network, control.tally)
+            await metrics.begin()
             async with anyio.create_task_group() as group:
                 group.start_soon(obey, control, heard, progress.status)
                 group.start_soon(progress.show)
+                group.start_soon(metrics.keep)
                 group.start_soon(network.stalls.watch)
+                group.start_soon(network.steps.watch)
                 group.start_soon(job.exclusions.watch)
                 await rested(job, out, control)
                 group.start_soon(network.canaries.watch)
@@ -76,6 +80,7 @@ async def scan_list(job: Job) -> Ending:
                 group.cancel_scope.cancel()
             progress.summary()
             await published(job, network, out, control.tally, ending)
+            await metrics.end(ending.exit, is_complete=ending.is_complete)
     return ending
 
 

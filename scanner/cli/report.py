@@ -29,6 +29,7 @@ def manifest_of(job: Job, network: Network, run: Checkpoint, tally: Tally, code:
             started_at=run.started_at,
             finished_at=job.clock.now(),
             interruptions=run.interruptions,
+            clock_steps=network.steps.seen,
             versions=versions(),
             settings=effective(job.chosen),
             settings_sha256=job.settings_digest,

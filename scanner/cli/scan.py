@@ -21,8 +21,10 @@ from scanner.cli.job import Job, prepared
 from scanner.cli.main import tell
 from scanner.cli.options import SCAN, Chosen, add_to, chosen_from
 from scanner.cli.streams import say
+from scanner.model.fault import is_of_memory
 
 UVLOOP = {"use_uvloop": True}
+OUT_OF_MEMORY = "out of memory; what is written stays, and the same command goes on from there"
 
 
 def run(words: Sequence[str], environment: Mapping[str, str]) -> Exit:
@@ -66,7 +68,9 @@ def ended(job: Job) -> tuple[Exit, str]:
 
     try:
         anyio.run(scanned, backend="asyncio", backend_options=UVLOOP)
-    except (OSError, RuntimeError):  # without descriptors the loop cannot be taken down, which changes no ending
-        if not endings:
+    except Exception as error:  # without descriptors the loop cannot be taken down, which changes no ending
+        if not endings and is_of_memory(error):
+            return Exit.INTERNAL, OUT_OF_MEMORY
+        if not endings or not isinstance(error, OSError | RuntimeError):
             raise
     return endings[0].exit, endings[0].line

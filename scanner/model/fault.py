@@ -109,6 +109,10 @@ PASSING_OURS = frozenset(
 """Kinds on our side that another try may cure: the row stays undone. NO_FAMILY is how the run was configured."""
 
 
+NO_THREAD = "can't start new thread"
+"""What Python says where there is no memory for the stack of a thread."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that went wrong.
@@ -127,3 +131,18 @@ class Fault:
     def leaves_row_undone(self) -> bool:
         """True where our own passing trouble decided: the row is tried again and never written as a verdict."""
         return self.side is Side.OURS and self.kind in PASSING_OURS
+
+
+def is_of_memory(error: BaseException | None) -> bool:
+    """Tell whether our own lack of memory is behind an exception: libraries wrap it in what they say of a peer."""
+    seen: set[int] = set()
+    behind = [error]
+    while behind:
+        each = behind.pop()
+        if isinstance(each, MemoryError) or (isinstance(each, RuntimeError) and NO_THREAD in str(each)):
+            return True
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        behind += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
+    return False

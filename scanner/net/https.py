@@ -25,7 +25,7 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from scanner import __version__
-from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.fault import Fault, Kind, Side, Stage, is_of_memory
 from scanner.model.policy import PolicyFetch
 from scanner.model.route import Answer
 from scanner.net.sockets import blame, open_socket
@@ -106,6 +106,8 @@ class HttpsPolicyFetcher:
         except Stopped as stopped:
             return PolicyFetch(address, fault=stopped.fault)
         except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
+            if is_of_memory(error):  # inside the library, which blames the peer for it
+                return PolicyFetch(address, fault=Fault(Stage.POLICY, Kind.NO_BUFFERS, Side.OURS, "no memory"))
             return PolicyFetch(address, fault=_without_family(address, fault_of(error)))
         finally:
             path.end()

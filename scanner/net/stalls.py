@@ -1,4 +1,4 @@
-"""When we were the ones who stood still: a stopped process, a suspended machine, a loop that was held up.
+"""When we were the ones who did not listen: a stopped process, a suspended machine, a loop that was held up, no memory.
 
 A deadline that passed while nobody here was looking says nothing about the peer: replies may have been waiting all the
 time. So a time-out that met a stall becomes our own fault, and the row is tried again.
@@ -6,12 +6,14 @@ time. So a time-out that met a stall becomes our own fault, and the row is tried
 Touches: clock. Source: docs/guarantees.md P7.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import anyio
 
-from scanner.model.fault import Fault, Kind, Side
+from scanner.model.fault import Fault, Kind, Side, is_of_memory
 from scanner.model.policy import PolicyFetch
 from scanner.model.route import Endpoint
 from scanner.model.session import Hello, Session, Source
@@ -35,10 +37,18 @@ class Stalls:
 
     async def watch(self) -> None:
         """Look at the clock again and again, until cancelled."""
+        asyncio.get_running_loop().set_exception_handler(self.hear)
         self._ticked_at_s = self.monotonic_s()
         while True:
             self.tick()
             await anyio.sleep(TICK_S)
+
+    def hear(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Be told what broke in a callback. What came in and was lost for want of memory is as good as not heard."""
+        if is_of_memory(context.get("exception")):
+            self._stalled_at_s = self.monotonic_s()
+        else:
+            loop.default_exception_handler(context)
 
     def tick(self) -> None:
         """Note whether this comes too late."""

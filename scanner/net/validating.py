@@ -27,7 +27,7 @@ import dns.rdatatype
 import dns.wire
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.fault import Fault, Kind, Side, Stage, is_of_memory
 from scanner.model.route import Answer, MxRecord, TlsaRecord, Validity
 from scanner.net.answers import assembled, follow, is_askable, server_address, unaskable
 from scanner.net.sockets import blame
@@ -201,11 +201,19 @@ async def _by_tcp(query: dns.message.Message, host: str, port: int) -> dns.messa
 
 
 def _read(wire: bytes) -> dns.message.Message | None:
-    """Read a message; records that make no sense to dnspython are left out and listed in its `errors`."""
+    """Read a message; records that make no sense to dnspython are left out and listed in its `errors`.
+
+    Raises MemoryError where records would be left out for want of memory: what is missing would be believed.
+    """
     try:
-        return dns.message.from_wire(wire, continue_on_error=True, ignore_trailing=True)
-    except (dns.exception.DNSException, ValueError):
+        response = dns.message.from_wire(wire, continue_on_error=True, ignore_trailing=True)
+    except (dns.exception.DNSException, ValueError) as error:
+        if is_of_memory(error):
+            raise MemoryError from error
         return None
+    if any(is_of_memory(each.exception) for each in response.errors):
+        raise MemoryError
+    return response
 
 
 def _tlsa_records(wire: bytes) -> tuple[TlsaRecord, ...]:

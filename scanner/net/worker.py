@@ -22,7 +22,7 @@ import orjson
 from anyio import TaskHandle
 from anyio.abc import TaskGroup
 
-from scanner.model.fault import Fault, Kind, Side, Stage
+from scanner.model.fault import Fault, Kind, Side, Stage, is_of_memory
 from scanner.model.route import Endpoint
 from scanner.model.session import Hello, Source
 from scanner.net import tls
@@ -86,7 +86,8 @@ class Desk:
             await gone_through(talk, opened)
         except Exception as error:  # noqa: BLE001 - cancellation passes, all else is ours (docs/guarantees.md P7)
             detail = f"{type(error).__name__}: {error}"[:DETAIL_LETTERS]
-            talk.seen.fault = Fault(Stage.GREETING, Kind.BUG, Side.OURS, detail)
+            kind = Kind.NO_BUFFERS if is_of_memory(error) else Kind.BUG
+            talk.seen.fault = Fault(Stage.GREETING, kind, Side.OURS, detail)
         finally:
             talk.hang_up()
         fault = talk.seen.fault

@@ -50,6 +50,8 @@ def _try(field: str, reader: Callable[[], Any], facts: dict[str, Any], unreadabl
     """One field, into `facts` or into `unreadable`."""
     try:
         facts[field] = reader()
+    except MemoryError:  # ours, and no word about the certificate
+        raise
     except Exception:  # noqa: BLE001 - hostile DER raises what no list foresees
         unreadable.append(field)
 

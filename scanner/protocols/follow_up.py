@@ -9,6 +9,7 @@ Touches: nothing. Source: docs/what-we-send.md (follow-ups); RFC 7672 section 9.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from scanner.model.fault import Kind, Side
 from scanner.model.session import Hello, Oddity, Session
@@ -25,10 +26,15 @@ def next_sources(seen: Sequence[Session]) -> tuple[str, ...]:
     if not is_disputed(seen):
         return ()
     done = max(session.follow_up for session in seen)
-    usual = sorted((each for each in seen if each.hello is Hello.USUAL), key=lambda each: each.observed_at)
+    usual = sorted((each for each in seen if each.hello is Hello.USUAL), key=_in_turn)
     heard = {session.source: answer(session) for session in usual}  # the latest word, in the order of the first
     again = [source for source, word in heard.items() if word is not None and (not done or has_changed(source, seen))]
     return tuple(again if done % 2 else reversed(again))
+
+
+def _in_turn(session: Session) -> tuple[int, datetime]:
+    """Rounds before instants: a wall clock may be set back in between."""
+    return session.follow_up, session.observed_at
 
 
 def is_disputed(seen: Sequence[Session]) -> bool:

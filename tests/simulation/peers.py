@@ -86,7 +86,9 @@ class Peers:
         return self.loop.time() - self._began_s
 
     def now(self) -> datetime:
-        return evidence.AT + timedelta(seconds=self.since_start_s)
+        """Read the wall clock, which jumps."""
+        jumped_s = sum(by_s for at_s, by_s in self.world.jumps if at_s <= self.since_start_s)
+        return evidence.AT + timedelta(seconds=self.since_start_s + jumped_s)
 
     def is_troubled(self, what: str) -> bool:
         return self.world.troubled(what, self.since_start_s)

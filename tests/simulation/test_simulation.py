@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,18 @@ def test_no_world_loses_a_row_or_makes_us_lie_or_breaks_a_cap() -> None:
         f"lost {total['lost']}, duplicated {total['duplicated']}, false verdicts {total['false_verdicts']}\n"
     )
     assert wrong == []
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 5, 8, 13])
+def test_a_wall_clock_that_jumps_changes_nothing_that_anybody_sees(seed: int, tmp_path: Path) -> None:
+    """Every connection, pause, row and verdict comes in the same moment as with a clock that goes well."""
+    told = []
+    for by_s in (0.0, -3600.0, 1e8):
+        folder = tmp_path / str(by_s)
+        folder.mkdir()
+        jumps = tuple((60.0 * minute, by_s * (-1) ** minute) for minute in range(30))
+        told.append(simulate(replace(world(seed, 20), jumps=jumps), folder).digest)
+    assert len(set(told)) == 1
 
 
 @pytest.mark.parametrize("seed", [1, 2, 7])

@@ -88,6 +88,7 @@ class World:
     blocked: tuple[Window, ...]
     own_share: float
     workers: int
+    jumps: tuple[tuple[float, float], ...] = ()
     by_name: dict[str, Domain] = field(init=False)
     by_address: dict[str, Host] = field(init=False)
 
@@ -133,7 +134,14 @@ def world(seed: int, rows: int) -> World:
         blocked=tuple(_windows(chance, "consumer", 2, 200.0)),
         own_share=chance.choice((0.0, 0.0, 0.02)),
         workers=chance.choice((3, 20, 400)),
+        jumps=_jumps(random.Random(f"jumps {seed}")),
     )
+
+
+def _jumps(chance: random.Random) -> tuple[tuple[float, float], ...]:
+    """When somebody sets the wall clock, and by how much: seconds, hours or years, back and forth."""
+    by_s = [chance.choice((-1, 1)) * chance.choice((2.0, HOUR_S, 1e8)) for _ in range(chance.choice((0, 1, 5)))]
+    return tuple((chance.random() * HOUR_S / 3, each + chance.random()) for each in by_s)
 
 
 def _stalls(chance: random.Random) -> tuple[tuple[float, float], ...]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.checkpoint import Interruption
-from scanner.manifest import Manifest, ResolverUsed, SourceUsed, State, Versions, digest, encode, run_id
+from scanner.manifest import ClockStep, Manifest, ResolverUsed, SourceUsed, State, Versions, digest, encode, run_id
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.session import Role
 from scanner.tally import Tally
@@ -43,8 +43,8 @@ MANIFEST = Manifest(
     tally=tally(),
 )
 KEYS = [
-    *("schema", "run_id", "parent_run_id", "state", "exit_code", "started_at", "finished_at"),
-    *("interruptions", "versions", "settings", "settings_sha256", "input", "seed"),
+    *("schema", "run_id", "state", "exit_code", "started_at", "finished_at"),
+    *("interruptions", "clock_steps", "versions", "settings", "settings_sha256", "input", "seed"),
     *("sources", "canaries", "resolvers", "trust_store", "exclusions", "exclusions_versions", "special_addresses_date"),
     *("pace", "latency_ms", "families", "parked", "counts", "alarms"),
 ]
@@ -54,7 +54,7 @@ def test_every_key_is_there_and_what_is_not_known_is_null() -> None:
     document = orjson.loads(encode(MANIFEST))
     assert list(document) == KEYS
     assert [key for key, value in document.items() if value is None] == [
-        *("parent_run_id", "trust_store", "exclusions", "special_addresses_date"),
+        *("trust_store", "exclusions", "special_addresses_date"),
         *("pace", "latency_ms", "families", "parked"),
     ]
 
@@ -67,6 +67,11 @@ def test_times_are_utc_with_milliseconds() -> None:
     assert document["interruptions"] == [
         {"stopped_at": "2026-11-24T00:00:00.000Z", "resumed_at": "2026-11-24T00:01:01.005Z"}
     ]
+
+
+def test_a_step_of_the_clock_is_its_moment_and_its_size() -> None:
+    document = orjson.loads(encode(replace(MANIFEST, clock_steps=(ClockStep(AT, -3600.0),))))
+    assert document["clock_steps"] == [{"at": "2026-11-24T00:00:00.000Z", "by_s": -3600.0}]
 
 
 def test_counts_are_those_of_the_tally() -> None:

@@ -15,13 +15,13 @@ import anyio
 import orjson
 
 from scanner import text
-from scanner.cli import configuration, laboratory, units
+from scanner.cli import configuration, laboratory
 from scanner.cli.arguments import parsed
 from scanner.cli.borrowed import borrowed
 from scanner.cli.doctor.check import Check, Verdict, counted, exit_of, fail, ok
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import read_exclusions
-from scanner.cli.options import SCAN, Chosen, Option, add_to, chosen_from
+from scanner.cli.options import OF_DOCTOR, SCAN, Chosen, add_to, chosen_from
 from scanner.cli.streams import show
 from scanner.protocols.exclusions import NONE, Exclusions
 
@@ -48,25 +48,14 @@ USED = frozenset(
 CANARY_OF_LAB = "d0.many.lab.test"
 
 
-def zone(word: str) -> str:
-    """Read the name of a list in DNS."""
-    return units.ehlo_name(word)
-
-
-OWN: tuple[Option, ...] = (
-    Option("dnsbl", zone, "ask this list about every source (repeatable)", "ZONE", (), repeatable=True),
-)
-"""No list is asked unless it is named."""
-
-
 def run(words: Sequence[str], environment: Mapping[str, str]) -> Exit:
     """Examine, and print a line for each check."""
     parser = argparse.ArgumentParser("starttls doctor", exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="an object for each check, then a summary")
     parser.add_argument("--strict", action="store_true", help="exit 3 where anything is not as it should be")
-    add_to(parser, [*borrowed(USED), *OWN])
+    add_to(parser, [*borrowed(USED), *OF_DOCTOR])
     flags = parsed(parser, words)
-    chosen = chosen_from(flags, environment, (*SCAN, *OWN))
+    chosen = chosen_from(flags, environment, (*SCAN, *OF_DOCTOR))
     with ExitStack() as opened:
         if chosen["lab"]:
             chosen = inside(chosen, opened.enter_context(laboratory.laboratory()))

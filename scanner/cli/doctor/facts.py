@@ -14,7 +14,7 @@ from pathlib import Path
 
 import certifi
 
-from scanner.cli.doctor.machine import Machine, OutputSeen, TrustSeen
+from scanner.cli.doctor.machine import ADDRESS_SPACE, Machine, OutputSeen, TrustSeen
 from scanner.cli.exits import Refused
 from scanner.cli.job import read_bytes, trusted
 from scanner.cli.options import Chosen
@@ -25,6 +25,12 @@ from scanner.protocols import certificate, special_blocks
 PORTS = "/proc/sys/net/ipv4/ip_local_port_range"
 CONNTRACK = "/proc/sys/net/netfilter/nf_conntrack_max"
 MOUNTS = "/proc/self/mounts"
+CONTROL_GROUPS = "/proc/self/cgroup"
+ALL_OF_THEM = "/sys/fs/cgroup"
+MEMORY = "/proc/meminfo"
+NO_LIMIT_BYTES = 1 << 60
+"""What the first version of control groups writes where there is none is larger."""
+_AVAILABLE = re.compile(r"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
 _DATE = re.compile(r"(\d{4})\.(\d{1,2})\.(\d{1,2})")
 
 
@@ -42,7 +48,34 @@ def machine(chosen: Chosen) -> Machine:
         built_at=max(made_at, published_at or made_at),
         trust=anchors(chosen["ca-file"], now, published_at),
         versions=deciding(),
+        memory_bytes=memory_bytes(),
+        processes=chosen["processes"],
     )
+
+
+def memory_bytes() -> dict[str, int]:
+    """Read how much memory this process may use, by who says so."""
+    groups = [whole_numbers(read(path)) for path in group_files(read(CONTROL_GROUPS), ALL_OF_THEM)]
+    available = _AVAILABLE.search(read(MEMORY))
+    found = {
+        "control group": min((each for numbers in groups for each in numbers), default=NO_LIMIT_BYTES),
+        ADDRESS_SPACE: resource.getrlimit(resource.RLIMIT_AS)[0],
+        "available now": int(available[1]) * 1024 if available else NO_LIMIT_BYTES,
+    }
+    return {who: most for who, most in found.items() if 0 <= most < NO_LIMIT_BYTES}
+
+
+def group_files(groups: str, root: str) -> list[str]:
+    """Name the files that limit memory: those of our control group and of all above it, in either version."""
+    found = []
+    for line in groups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top, name = (Path(root, "memory"), "memory.limit_in_bytes") if controllers else (Path(root), "memory.max")
+        own = top / path.lstrip("/")
+        found += [str(each / name) for each in (own, *own.parents) if each.is_relative_to(top)]
+    return found
 
 
 def read(path: str) -> str:

@@ -7,11 +7,13 @@ import ipaddress
 import re
 import resource
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from scanner.cli.doctor.check import Check, fail, ok, warn
+from scanner.cli.motion import WORKERS_PER_SESSION
 from scanner.cli.preflight import raised, that_fit
+from scanner.run import WAITING_MOST
 from scanner.settings import Settings
 
 FLOORS = {"aiosmtplib": (5, 1, 3), "c-ares": (1, 34, 8)}
@@ -22,6 +24,14 @@ TRACKED_S = 120
 """How long its firewall does (nf_conntrack_tcp_timeout_time_wait)."""
 FREE_LEAST_BYTES = 64 * 1024 * 1024
 FREE_ENOUGH_BYTES = 2 * 1024 * 1024 * 1024
+BASE_BYTES = 130 * 10**6
+"""A scan before its first row, and with what it remembers filled (docs/performance.md)."""
+ADDRESS_SPACE = "address space"
+UNTOUCHED_BYTES = 400 * 10**6
+"""Addresses that are taken and hold nothing: libraries, stacks of threads. Only `ulimit -v` counts them."""
+PROCESS_BYTES = 60 * 10**6
+ROW_BYTES = 15 * 1024
+"""One row at work, or waiting for its turn."""
 TRUST_AGE_MOST = timedelta(days=365)
 FAR_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p", "ceph", "glusterfs"})
 PASSING_FILE_SYSTEMS = frozenset({"tmpfs", "ramfs", "overlay"})
@@ -53,7 +63,8 @@ class TrustSeen:
 class Machine:
     """What this machine has. `open_files` are the soft and the hard limit, `ports` the first and the last ephemeral
     one; `conntrack_most` is None where nothing tracks connections, `output` where rows go to standard output.
-    `built_at`: this program is not older than that.
+    `built_at`: this program is not older than that. `memory_bytes`: what may be used, by who says so; `processes`:
+    how many a scan is to have.
     """
 
     open_files: tuple[int, int]
@@ -64,6 +75,8 @@ class Machine:
     built_at: datetime
     trust: TrustSeen
     versions: Mapping[str, str]
+    memory_bytes: Mapping[str, int] = field(default_factory=dict)
+    processes: int = 1
 
 
 def machine_checks(seen: Machine, settings: Settings) -> Iterator[Check]:
@@ -72,6 +85,7 @@ def machine_checks(seen: Machine, settings: Settings) -> Iterator[Check]:
     yield ports(seen.ports, settings)
     if seen.conntrack_most is not None and not stays_here(settings):
         yield conntrack(seen.conntrack_most, settings)
+    yield memory(seen.memory_bytes, seen.processes, settings.limits.open_sessions)
     yield from output(seen.output)
     yield clock(seen.now, seen.built_at)
     yield trust(seen.trust, seen.now)
@@ -109,6 +123,20 @@ def conntrack(most: int, settings: Settings) -> Check:
     if most >= wanted:
         return ok("conntrack", reason)
     return warn("conntrack", reason, f"sysctl net.netfilter.nf_conntrack_max={2 * wanted}, or lower --run-rate")
+
+
+def memory(seen: Mapping[str, int], processes: int, open_sessions: int) -> Check:
+    """Judge whether a scan fits into the memory that it may use. One that does not is killed, and can be resumed."""
+    rows = open_sessions * WORKERS_PER_SESSION + WAITING_MOST
+    wanted = BASE_BYTES + rows * ROW_BYTES + (processes * PROCESS_BYTES if processes > 1 else 0)
+    if not seen:
+        return ok("memory", f"no limit is known; a scan takes {wanted / 2**20:,.0f} MiB at most")
+    room = {who: most - UNTOUCHED_BYTES * (who == ADDRESS_SPACE) for who, most in seen.items()}
+    who = min(room, key=lambda each: room[each])
+    reason = f"{seen[who] / 2**20:,.0f} MiB ({who}); a scan takes {wanted / 2**20:,.0f} MiB at most"
+    if room[who] >= wanted:
+        return ok("memory", reason)
+    return warn("memory", reason, "allow more (MemoryMax= in the unit, the limit of the container), or lower --open")
 
 
 def stays_here(settings: Settings) -> bool:

@@ -248,6 +248,12 @@ def test_a_sound_machine_is_ok_throughout() -> None:
         ({"ports": (40000, 40009)}, "ports", WARN, "10 ports"),
         ({"ports": None}, "ports", OK, "does not tell"),
         ({"conntrack_most": 1000}, "conntrack", WARN, "tracks 1000"),
+        ({"memory_bytes": {}}, "memory", OK, "no limit is known; a scan takes 329 MiB at most"),
+        ({"memory_bytes": {"control group": 2**30, "available now": 2**33}}, "memory", OK, "1,024 MiB (control group)"),
+        ({"memory_bytes": {"control group": 2**28, "available now": 2**33}}, "memory", WARN, "256 MiB (control group)"),
+        ({"memory_bytes": {"address space": 2**29}}, "memory", WARN, "512 MiB (address space)"),
+        ({"memory_bytes": {"address space": 2**30}}, "memory", OK, "1,024 MiB (address space)"),
+        ({"memory_bytes": {"available now": 2**29}, "processes": 4}, "memory", WARN, "takes 558 MiB"),
         ({"output": None}, "output", OK, "standard output"),
         ({"output": replace(ROOM, file_system="nfs4")}, "output", WARN, "nfs4"),
         ({"output": replace(ROOM, file_system="tmpfs")}, "output", OK, "a restart may lose it"),
@@ -284,6 +290,39 @@ def test_a_pace_that_never_leaves_this_machine_asks_for_no_firewall() -> None:
 def test_one_destination_decides_how_many_ports_are_wanted() -> None:
     fast = Settings(sources=(HOME,), pace=Pace(address_floor_s=0.001))
     assert machine.ports((32768, 60999), fast).verdict is WARN
+
+
+@pytest.mark.parametrize(
+    ("groups", "files"),
+    [
+        (
+            "0::/system.slice/scan.service\n",
+            ["system.slice/scan.service/memory.max", "system.slice/memory.max", "memory.max"],
+        ),
+        ("0::/\n", ["memory.max"]),
+        (
+            "5:cpu,memory:/docker/x\n4:cpuset:/\n0::/\n",
+            [
+                "memory/docker/x/memory.limit_in_bytes",
+                "memory/docker/memory.limit_in_bytes",
+                "memory/memory.limit_in_bytes",
+                "memory.max",
+            ],
+        ),
+        ("", []),
+    ],
+)
+def test_the_limit_of_memory_may_stand_at_every_group_above_us(groups: str, files: list[str]) -> None:
+    assert facts.group_files(groups, "/sys/fs/cgroup") == [f"/sys/fs/cgroup/{each}" for each in files]
+
+
+def test_a_limit_of_our_own_is_seen() -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 40, before[1]))
+    try:
+        assert facts.memory_bytes()["address space"] == 1 << 40
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_a_directory_is_tried_and_left_as_it_was(tmp_path: Path) -> None:

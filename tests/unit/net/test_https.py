@@ -306,6 +306,20 @@ def test_an_error_of_tls_inside_the_connection_is_not_read_as_a_number_of_the_sy
     assert (fault.kind, fault.side) == (Kind.NOT_TLS, Side.REMOTE)
 
 
+async def test_memory_that_runs_out_inside_the_library_is_no_fault_of_the_host(
+    made: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library calls whatever breaks in its parser a malformed answer."""
+
+    def without_memory(*_: object) -> None:
+        raise aiohttp.ClientPayloadError from MemoryError()
+
+    monkeypatch.setattr(HttpsPolicyFetcher, "_asked", without_memory)
+    found, _ = await fetched(made, after_request(play.say(answer())))
+    assert found.fault is not None
+    assert (found.fault.kind, found.fault.side) == (Kind.NO_BUFFERS, Side.OURS)
+
+
 async def test_more_hosts_than_places_are_fetched_one_after_the_other(made: Pki) -> None:
     """A list full of policies must not take all descriptors; waiting for a place is no host's delay."""
     answers: list[PolicyFetch] = []

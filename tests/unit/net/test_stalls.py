@@ -1,8 +1,12 @@
 """P7: a deadline that passed while we stood still is no verdict about a peer."""
 
+import asyncio
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from scanner.model.fault import Fault, Kind, Side, Stage
@@ -36,6 +40,7 @@ class Pretended:
         self.now_s += self.ticks_s[-1]
 
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
+        await anyio.sleep(0.01)  # callbacks have their turn
         self.pass_time()
         at = datetime(2026, 11, 24, tzinfo=UTC)
         seen = Session(endpoint=endpoint, source=source.name, source_address="", ehlo_name="c.test", observed_at=at)
@@ -77,6 +82,44 @@ async def test_a_policy_that_was_not_fetched_while_we_stood_still_is_tried_again
     fetched = await AwakeFetcher(world, world.stalls).fetch("d.test")
     assert fetched.fault is not None
     assert fetched.fault.leaves_row_undone
+
+
+@pytest.mark.parametrize(("error", "is_ours"), [(MemoryError(), True), (None, False)], ids=repr)
+async def test_what_was_lost_in_a_callback_for_want_of_memory_makes_a_time_out_ours(
+    error: Exception | None, *, is_ours: bool
+) -> None:
+    """What had come in is gone, and the deadline passes though the peer did speak."""
+    world, loop = Pretended(TIMEOUT, (0.25,) * 8), asyncio.get_running_loop()
+
+    def broken() -> None:
+        if error is not None:
+            raise error
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(world.stalls.watch)
+        await anyio.lowlevel.checkpoint()
+        loop.call_soon(broken)
+        session = await AwakeProber(world, world.stalls).converse(ENDPOINT, SOURCE, Hello.USUAL)
+        group.cancel_scope.cancel()
+    loop.set_exception_handler(None)
+    assert session.fault is not None
+    assert (session.fault.side is Side.OURS) is is_ours
+
+
+async def test_what_else_breaks_in_a_callback_is_told_as_ever() -> None:
+    world, told = Pretended(None, (0.25,)), list[dict[str, object]]()
+
+    class Loop(asyncio.SelectorEventLoop):
+        def default_exception_handler(self, context: dict[str, object]) -> None:
+            told.append(context)
+
+    began_at_s = world.now_s
+    others: list[dict[str, object]] = [{"exception": ValueError()}, {"message": "something"}]
+    with closing(Loop()) as loop:
+        for other in others:
+            world.stalls.hear(loop, other)
+    assert told == others
+    assert not world.stalls.since(began_at_s)
 
 
 async def test_a_stall_before_the_session_began_is_forgotten() -> None:

@@ -210,6 +210,23 @@ def test_an_answer_that_ends_too_soon_is_malformed_and_no_bug() -> None:
     assert answer.fault.kind is Kind.DNS_MALFORMED
 
 
+@pytest.mark.parametrize("how", ["MemoryError", "wrapped"])
+def test_a_record_that_is_left_out_for_want_of_memory_is_not_missing(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library goes on with the next record; without its TLSA a host would have no DANE."""
+    response = dns.message.make_response(dns.message.make_query("_25._tcp.mx.test", "TLSA"))
+    response.answer.append(dns.rrset.from_text(response.question[0].name, 60, "IN", "TLSA", "3 1 1 " + "ab" * 32))
+    wire = response.to_wire()
+
+    def without_memory(*_: object, **__: object) -> None:
+        if how == "MemoryError":
+            raise MemoryError
+        raise dns.exception.FormError from MemoryError()
+
+    monkeypatch.setattr("dns.rdata.from_wire_parser", without_memory)
+    with pytest.raises(MemoryError):
+        validating._read(wire)
+
+
 def test_records_of_another_class_than_asked_for_are_passed_over() -> None:
     query = dns.message.make_query("mx.test", "A")
     response = dns.message.make_response(query)

@@ -109,6 +109,15 @@ def test_a_version_of_the_future_keeps_digest_and_key() -> None:
     assert read.der == made
 
 
+def test_our_own_lack_of_memory_is_no_word_about_a_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_memory(_: bytes) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(x509, "load_der_x509_certificate", without_memory)
+    with pytest.raises(MemoryError):
+        certificate.read(GOOD)
+
+
 def test_garbage_is_evidence_too() -> None:
     read = certificate.read(b"\x30\x84\xff\xff\xff\xffgarbage")
     assert read.unreadable == ("spki", "certificate")

@@ -117,6 +117,13 @@ def test_the_order_turns_round_from_round_to_round() -> None:
     assert next_sources(sessions) == ("witness", "mail")
 
 
+def test_a_clock_that_was_set_back_between_rounds_changes_no_order() -> None:
+    visits = seen("mail", tls=True) + seen("witness")
+    earlier = [replace(each, observed_at=AT - timedelta(hours=1)) for each in seen("witness", tls=True, n=1)]
+    sessions = (*visits, *earlier, *seen("mail", n=1))
+    assert next_sources(sessions) == ("mail", "witness")
+
+
 def test_a_wide_hello_that_got_through_is_no_change_of_mind() -> None:
     mail = seen("mail", ALERT) + seen("mail", tls=True, hello=Hello.WIDE) + seen("mail", ALERT, n=1)
     others = seen("b", tls=True) + seen("c", BUSY) + seen("c", BUSY, n=1) + seen("b", tls=True, n=1)
