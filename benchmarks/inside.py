@@ -38,6 +38,7 @@ from scanner.net.remembering import Remembering
 from scanner.net.shared import Shared
 from scanner.net.smtp import SmtpProber
 from scanner.net.stalls import AwakeProber, Stalls
+from scanner.net.together import Together
 from scanner.protocols import exclusions
 from scanner.run import Control, Work, run
 from scanner.settings import LAB, Pace, Settings
@@ -177,7 +178,7 @@ class Scanner:
         self.tools = Tools(
             resolver=Remembering(bench.resolver, limits.answers_remembered, clock.monotonic_s),
             validating=None,
-            prober=shared if bench.share else self.paced,
+            prober=Together(shared if bench.share else self.paced),
             fetcher=NoPolicies(),
             judge=Judge(anchors),
             exclusions=exclusions.NONE,

@@ -3,9 +3,10 @@
 Touches: nothing. Source: docs/record.md (manifest).
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from scanner import alarms, text
@@ -39,7 +40,7 @@ class Tally:
     undone_examples: dict[str, str] = field(default_factory=dict)
     session_faults: Counter[str] = field(default_factory=Counter)
     families: Counter[str] = field(default_factory=Counter)
-    durations: dict[str, Counter[int]] = field(default_factory=dict)
+    durations: dict[str, Counter[int]] = field(default_factory=partial(defaultdict, Counter))
     alarms: tuple[Alarm, ...] = ()
 
     def add(self, record: Record) -> None:
@@ -100,7 +101,7 @@ class Tally:
         if fault:
             self.session_faults[fault] += 1
         for stage, took_ms in times_ms:
-            self.durations.setdefault(stage, Counter())[duration_class(took_ms)] += 1
+            self.durations[stage][duration_class(took_ms)] += 1
 
 
 def waiting(policy: str | None, *, would_wait: bool | None) -> str:

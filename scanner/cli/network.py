@@ -32,17 +32,19 @@ from scanner.net.silence import Silence
 from scanner.net.smtp import SmtpProber
 from scanner.net.sockets import no_way_out
 from scanner.net.stalls import AwakeFetcher, AwakeProber, Stalls
+from scanner.net.steps import Steps
+from scanner.net.together import Together
 from scanner.net.validating import ValidatingResolver, trusted_path
 from scanner.protocols.provider import grouping
-from scanner.settings import Settings
+from scanner.settings import Settings, SourceUse
 from scanner.survey import Prober, Resolver, Tools
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
     """What a run works with. `validates`: the resolver proved that it validates; None where its word cannot count.
-    `stalls.watch` and `canaries.watch` have to run while rows are surveyed. `waiting` counts sessions that wait for
-    their turn. `lost` says why no session can be held any more, in words; empty while they can.
+    `stalls.watch`, `steps.watch` and `canaries.watch` have to run while rows are surveyed. `waiting` counts sessions
+    that wait for their turn. `lost` says why no session can be held any more, in words; empty while they can.
     """
 
     tools: Tools
@@ -55,6 +57,7 @@ class Network:
     patient: Patient
     lost: Callable[[], str]
     silence: Silence
+    steps: Steps
 
 
 @contextlib.asynccontextmanager
@@ -75,16 +78,27 @@ async def connected(job: Job) -> AsyncIterator[Network]:
         tools = Tools(
             resolver=answers,
             validating=validating,
-            prober=asked,
+            prober=Together(asked),
             fetcher=AwakeFetcher(policies(job, resolver), stalls),
             judge=Judge(job.trust, job.chosen["models"]),
             exclusions=job.exclusions,
             now=clock.now,
             canaries=canaries.latest,
+            lost=patient.lost,
         )
         lost = inner.lost if isinstance(inner, Processes) else str
         yield Network(
-            tools, bulk, validates, paced, stalls, canaries, partial(waiting, asked, held), patient, lost, silence
+            tools,
+            bulk,
+            validates,
+            paced,
+            stalls,
+            canaries,
+            partial(waiting, asked, held),
+            patient,
+            lost,
+            silence,
+            Steps(clock, teller(quiet=job.chosen["quiet"])),
         )
 
 
@@ -118,7 +132,9 @@ def unhurried(inner: Silence, job: Job) -> Patient:
     def trouble(address: str, source_address: str) -> Fault | None:
         return no_way_out(address, source_address) or inner.no_way_out(address, source_address)
 
-    return Patient(inner, trouble, job.chosen["network-patience"], tell, job.clock.monotonic_s)
+    share_the_load = job.settings.sources if job.settings.source_use is SourceUse.SPREAD else ()
+    patience_s, monotonic_s = job.chosen["network-patience"], job.clock.monotonic_s
+    return Patient(inner, trouble, patience_s, tell, monotonic_s, sources=share_the_load)
 
 
 @contextlib.asynccontextmanager

@@ -47,10 +47,15 @@ class Layer:
         if self.shaken.done() and not self.is_closed:
             yield from self._said()
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether TLS has something to say by itself: the end of the handshake, or an answer to what the peer sent."""
+        return self._outgoing.pending > 0
+
     def send(self, data: bytes) -> None:
         """Say something. Raises ssl.SSLError."""
         self.tls.write(data)
-        self._flush()
+        self.flush()
 
     def break_off(self, error: Exception) -> None:
         """End a handshake that is not over; nothing where it is."""
@@ -60,9 +65,8 @@ class Layer:
         try:
             self.tls.do_handshake()
         except ssl.SSLWantReadError:
-            self._flush()
+            self.flush()
         else:
-            self._flush()
             settle(self.shaken, None)
 
     def _said(self) -> Iterator[bytes]:
@@ -72,8 +76,9 @@ class Layer:
                 yield plain
             self.is_closed = True
         except ssl.SSLWantReadError:
-            self._flush()
+            return
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what TLS has to say by itself."""
         if self._outgoing.pending:
             self._send(self._outgoing.read())

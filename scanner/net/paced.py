@@ -12,8 +12,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import anyio
-
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.route import Endpoint
 from scanner.model.session import Hello, Session, Source
@@ -56,7 +54,7 @@ class Paced:
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
         """Wait, then hold the session. Faults: PARKED, with no packet sent; else those of the inner prober."""
         wish = knock(source.address, endpoint.address, self._provider(endpoint.mx) or endpoint.mx)
-        turn = await self._turn(wish)
+        turn = self._turns.take_at_once(wish) or await self._turn(wish)
         if isinstance(turn, Parked):
             stayed = self._stayed_away(endpoint, source, hello, turn.why)
             return replace(stayed, follow_up=follow_up)
@@ -108,7 +106,7 @@ class _Bell:
     """Rings once, and again after it was heard; one that rang before anybody listened costs no turn of the loop."""
 
     def __init__(self) -> None:
-        self._rang = anyio.Event()
+        self._rang = asyncio.Event()
 
     def ring(self) -> None:
         self._rang.set()
@@ -116,7 +114,7 @@ class _Bell:
     async def heard(self) -> None:
         if not self._rang.is_set():
             await self._rang.wait()
-        self._rang = anyio.Event()
+        self._rang.clear()
 
 
 def reason(session: Session) -> str:

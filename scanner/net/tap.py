@@ -98,6 +98,8 @@ class Tap(SMTPProtocol):
             if self._layer.is_closed:
                 self.eof_received()
                 self.abort()
+            elif self._layer.has_unsent:  # behind whoever waits for this: what is said next goes in the same packet
+                self._loop.call_soon(self._send_rest)
 
     def write(self, data: bytes) -> None:
         """Send, through TLS where we are that far."""
@@ -105,6 +107,11 @@ class Tap(SMTPProtocol):
             super().write(data)
         else:
             self._layer.send(data)
+
+    def _send_rest(self) -> None:
+        """Send what TLS has to say by itself, where nothing was said meanwhile."""
+        if self._layer is not None and self.is_connected:
+            self._layer.flush()
 
     def eof_received(self) -> bool:
         """Note the end, also where it comes in the middle of a handshake."""
@@ -143,8 +150,7 @@ class Tap(SMTPProtocol):
         if waiter is None:
             raise SMTPServerDisconnected("Connection lost")
         self._response_pending = True
-        late = SMTPReadTimeoutError("no whole reply in time")
-        timer = self._loop.call_later(timeout or 0.0, settle, waiter, None, late)
+        timer = self._loop.call_later(timeout or 0.0, _give_up, waiter)
         try:
             with contextlib.suppress(SMTPException):
                 await waiter
@@ -263,3 +269,7 @@ class Tap(SMTPProtocol):
         self._surplus += data[: SURPLUS_KEPT_BYTES - len(self._surplus)]
         if self._is_flooded:
             self.abort()
+
+
+def _give_up(waiter: asyncio.Future[SMTPResponse]) -> None:
+    settle(waiter, None, SMTPReadTimeoutError("no whole reply in time"))

@@ -73,6 +73,13 @@ class Turns:
         self._lines: dict[Key, _Line] = {}
         self._waiting: dict[Key, dict[Ticket, None]] = {}
 
+    def take_at_once(self, knock: Knock) -> Granted | Parked | None:
+        """Take the turn where every gate is open and nobody stands there or keeps it; None where one has to wait."""
+        if not self._lines.keys().isdisjoint(knock.keys):
+            return None
+        answer = self._ledger.ask(self._clock_s(), knock)
+        return None if isinstance(answer, Wait) else answer
+
     def enter(self, knock: Knock, wake: Callable[[], None]) -> Ticket:
         """Get in line. `wake` is called when the ticket should `take`, perhaps at once; it only notes that."""
         ticket = Ticket(next(self._numbers), knock, wake)

@@ -1,15 +1,108 @@
 """What we use of aiosmtplib beyond its promise; an upgrade that changes it fails here first."""
 
 import asyncio
+import contextlib
 import inspect
 import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
 
+import anyio
+import anyio.lowlevel
+import pytest
 from aiosmtplib.protocol import SMTPProtocol
 
 from scanner.model.fault import Kind, Stage
+from scanner.model.session import Hello
+from scanner.net import tls
 from scanner.net.tap import Ask, Tap
+from tests.sessions import scripted_smtp as play
 
 GREETING = Ask(Stage.GREETING, b"", 1.0, 1024, 16)
+EHLO = Ask(Stage.EHLO_TLS, b"EHLO a", 0.2, 1024, 16)
+
+
+@dataclass
+class Wire(asyncio.Transport):
+    """A transport that keeps what is sent, packet by packet."""
+
+    sent: list[bytes] = field(default_factory=list)
+    is_shut: bool = False
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.is_shut
+        self.sent.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.is_shut
+
+    def abort(self) -> None:
+        self.is_shut = True
+
+
+@dataclass
+class Line:
+    """Our end of a connection over that wire, and a server of TLS at the other."""
+
+    server: ssl.SSLObject
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+    tap: Tap
+    wire: Wire = field(default_factory=Wire)
+
+    def __post_init__(self) -> None:
+        self.tap.connection_made(self.wire)
+
+    async def answer(self) -> None:
+        """Take the ClientHello and send everything that follows it."""
+        await anyio.lowlevel.checkpoint()
+        self.incoming.write(self.wire.sent[0])
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.server.do_handshake()
+        self.tap.data_received(self.outgoing.read())
+
+
+@pytest.fixture
+async def line(tmp_path: Path) -> Line:
+    """A line that nothing was said on."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(play.self_signed(tmp_path)[0])
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = context.wrap_bio(incoming, outgoing, server_side=True)
+    return Line(server, incoming, outgoing, Tap(asyncio.get_running_loop(), GREETING))
+
+
+async def test_the_end_of_the_handshake_and_the_next_command_are_one_packet(line: Line) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(line.answer)
+        assert await line.tap.upgrade(tls.context(Hello.USUAL), None, 20) is None
+        await line.tap.ask(EHLO)
+    _, packet = line.wire.sent
+    line.incoming.write(packet)
+    line.server.do_handshake()
+    assert line.server.read(100) == b"EHLO a\r\n"
+
+
+async def test_the_end_of_the_handshake_is_sent_where_nothing_is_said_after_it(line: Line) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(line.answer)
+        assert await line.tap.upgrade(tls.context(Hello.USUAL), None, 20) is None
+    await anyio.lowlevel.checkpoint()
+    line.incoming.write(line.wire.sent[1])
+    line.server.do_handshake()
+    assert line.server.version() == "TLSv1.3"
+
+
+async def test_nothing_is_sent_where_we_hung_up_right_after_the_handshake(line: Line) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(line.answer)
+        assert await line.tap.upgrade(tls.context(Hello.USUAL), None, 20) is None
+        line.tap.abort()
+    await anyio.lowlevel.checkpoint()
+    assert len(line.wire.sent) == 1
 
 
 async def test_the_private_names_are_still_there() -> None:

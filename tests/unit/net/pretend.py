@@ -95,7 +95,10 @@ class Visitor:
 
 @dataclass
 class Crowd:
-    """Visitors before the turns of one run. `log` holds every connection by gate, `most` the most open at once."""
+    """Visitors before the turns of one run. `log` holds every connection by gate, `most` the most open at once.
+
+    `asks_first`: they try to go at once before they stand in line, as `Paced` does.
+    """
 
     pace: Pace
     limits: Limits = field(default_factory=Limits)
@@ -104,6 +107,7 @@ class Crowd:
     log: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))
     most: Counter[Key] = field(default_factory=Counter)
     lag_s: float = 0.0
+    asks_first: bool = True
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.pace, self.limits, self.draw)
@@ -112,7 +116,12 @@ class Crowd:
 
     def come(self, visitors: Iterable[Visitor]) -> None:
         for visitor in visitors:
-            visitor.ticket = self.turns.enter(visitor.knock, partial(self._wake, visitor))
+            answer = self.turns.take_at_once(visitor.knock) if self.asks_first else None
+            visitor.parked = isinstance(answer, Parked)
+            if isinstance(answer, Granted):
+                self._connect(visitor, answer)
+            elif answer is None:
+                visitor.ticket = self.turns.enter(visitor.knock, partial(self._wake, visitor))
 
     def give_up(self, visitor: Visitor) -> None:
         if visitor.ticket is not None:

@@ -28,6 +28,7 @@ TIGHT = Pace(
 )
 HERE, THERE = "203.0.113.1", "203.0.113.2"
 
+both_ways = pytest.mark.parametrize("asks_first", [True, False], ids=["asking first", "straight into line"])
 knocks = st.builds(
     knock,
     st.sampled_from((HERE, THERE)),
@@ -60,22 +61,34 @@ def play(crowd: Crowd, story: list[object]) -> list[Visitor]:
     return came
 
 
-@given(st.lists(steps, max_size=12), st.sampled_from((TIGHT, STANDARD)), st.floats(0, 2), st.integers(1, 8))
+@both_ways
+@given(
+    story=st.lists(steps, max_size=12),
+    pace=st.sampled_from((TIGHT, STANDARD)),
+    lag_s=st.floats(0, 2),
+    places=st.integers(1, 8),
+)
 def test_every_cap_holds_in_every_window_whatever_happens(
-    story: list[object], pace: Pace, lag_s: float, places: int
+    story: list[object], pace: Pace, lag_s: float, places: int, *, asks_first: bool
 ) -> None:
-    crowd = Crowd(pace, Limits(open_sessions=places), random.Random(1).random, lag_s=lag_s)
+    crowd = Crowd(pace, Limits(open_sessions=places), random.Random(1).random, lag_s=lag_s, asks_first=asks_first)
     play(crowd, story)
     crowd.time.run()
     assert violations(crowd, 1) == []
     assert violations(crowd, 60) == []
 
 
-@given(st.lists(steps, max_size=12), st.sampled_from((TIGHT, STANDARD, LAB)), st.floats(0, 2), st.integers(1, 8))
+@both_ways
+@given(
+    story=st.lists(steps, max_size=12),
+    pace=st.sampled_from((TIGHT, STANDARD, LAB)),
+    lag_s=st.floats(0, 2),
+    places=st.integers(1, 8),
+)
 def test_everybody_who_may_go_goes_and_nothing_is_left_behind(
-    story: list[object], pace: Pace, lag_s: float, places: int
+    story: list[object], pace: Pace, lag_s: float, places: int, *, asks_first: bool
 ) -> None:
-    crowd = Crowd(pace, Limits(open_sessions=places), random.Random(2).random, lag_s=lag_s)
+    crowd = Crowd(pace, Limits(open_sessions=places), random.Random(2).random, lag_s=lag_s, asks_first=asks_first)
     came = play(crowd, story)
     crowd.time.run()
     assert [visitor for visitor in came if visitor.went_at_s is None and not visitor.parked] == []
@@ -200,7 +213,7 @@ def test_a_newcomer_does_not_overtake_when_the_gate_opened_and_nobody_noticed_ye
 
 
 def test_who_gives_up_loses_nobody_elses_place() -> None:
-    crowd = Crowd(STANDARD)
+    crowd = Crowd(STANDARD, asks_first=False)
     came = [Visitor(knock(HERE, "10.0.0.1", "a.test")) for _ in range(6)]
     crowd.come(came)
     for visitor in came[:-1]:
@@ -241,3 +254,17 @@ def test_forty_thousand_connections_keep_every_cap() -> None:
     assert sum(map(len, (crowd.log[key] for key in crowd.log if key[0] is Cap.SOURCE))) > 36_000
     assert violations(crowd, 1) == []
     assert violations(crowd, 60) == []
+
+
+@given(st.lists(steps, max_size=12), st.sampled_from((TIGHT, STANDARD)), knocks)
+def test_who_may_go_at_once_goes_exactly_when_nobody_would_have_been_waited_for(
+    story: list[object], pace: Pace, wish: Knock
+) -> None:
+    at_once, in_line = Crowd(pace), Crowd(pace)
+    for crowd in (at_once, in_line):
+        play(crowd, story)
+    answer = at_once.turns.take_at_once(wish)
+    rung: list[bool] = []
+    ticket = in_line.turns.enter(wish, lambda: rung.append(True))
+    assert answer is not None or not rung
+    assert answer is None or type(in_line.turns.take(ticket)) is type(answer)
