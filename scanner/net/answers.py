@@ -17,7 +17,8 @@ DNS_PORT = 53
 SERVER = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", re.ASCII)
 ALIASES_MOST = 8
 RECORDS_MOST = 2000
-LABEL = re.compile(r"[!-\-/-\[\]-~]{1,63}")  # no dot, no backslash: what c-ares asks for as it stands
+LABEL = r"[!-\-/-\[\]-~]{1,63}"  # no dot, no backslash: what c-ares asks for as it stands
+NAME = re.compile(rf"(?=.{{1,253}}\.?\Z){LABEL}(?:\.{LABEL})*\.?")
 
 
 def server_address(server: str) -> tuple[str, int]:
@@ -34,8 +35,7 @@ def server_address(server: str) -> tuple[str, int]:
 
 def is_askable(name: str) -> bool:
     """Tell whether DNS can carry the name (RFC 1035 section 2.3.4) and c-ares will not change it."""
-    bare = name.removesuffix(".")
-    return len(bare) <= 253 and all(map(LABEL.fullmatch, bare.split(".")))
+    return NAME.fullmatch(name) is not None
 
 
 def unaskable(name: str) -> Fault:

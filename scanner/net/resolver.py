@@ -273,9 +273,19 @@ def _tlsa(found: Any) -> TlsaRecord:
 
 def _fault(error: aiodns.error.DNSError) -> Fault:
     number = error.args[0]
+    usual = USUAL.get(number)
+    if usual is not None:
+        return usual
     kind, side = FAULTS.get(number, (Kind.BUG, Side.OURS))
     own = _no_socket() if kind in {Kind.RESOLVER_DOWN, Kind.DNS_TIMEOUT} else None
     return own or Fault(Stage.RESOLVE, kind, side, str(error.args[1]), number)
+
+
+USUAL = {
+    number: Fault(Stage.RESOLVE, *FAULTS[number], str(pycares.errno.strerror(number)), number)
+    for number in (ERRNO.ARES_ENODATA, ERRNO.ARES_ENOTFOUND)
+}
+"""What most questions come to, made once."""
 
 
 def _is_doubtful(fault: Fault) -> bool:

@@ -202,6 +202,7 @@ async def test_a_closed_resolver_is_our_own_fault() -> None:
 async def test_no_descriptors_left_is_not_a_dead_resolver() -> None:
     with play.answering(ZONE) as server:
         async with AiodnsResolver((server.place,), 5) as resolver:
+            await resolver.canary()  # the server is up
             soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
             resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
             try:
