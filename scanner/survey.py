@@ -77,7 +77,7 @@ class Tools:
     """What one survey works with. `validating` answers like `resolver` and knows the security status (DNSSEC); it is
     asked only where that decides something, and is None where no resolver can be trusted to validate. `judge` is a pure
     function over the evidence and a moment: the same that judges stored rows again. `canaries` gives what our sources
-    saw last of servers known to offer STARTTLS.
+    saw last of servers known to offer STARTTLS, `lost` which of our sources have no way out now.
     """
 
     resolver: Resolver
@@ -88,6 +88,7 @@ class Tools:
     exclusions: LeftAlone
     now: Callable[[], datetime]
     canaries: Callable[[], tuple[Canary, ...]] = no_canaries
+    lost: Callable[[], frozenset[mx.Way]] = frozenset
 
 
 async def survey(target: Target, tools: Tools, settings: Settings, run_id: str) -> Record:
@@ -192,7 +193,7 @@ async def converse(route: Route, tools: Tools, settings: Settings) -> tuple[Sess
     """Every address of every host up to the caps, from the sources that the settings ask for."""
     sessions: list[Session] = []
     for visit, endpoint in enumerate(mx.endpoints(route, settings.port, settings.limits)):
-        sessions += await compare(endpoint, mx.sources(endpoint, visit, settings), tools)
+        sessions += await compare(endpoint, mx.sources(endpoint, visit, settings, tools.lost()), tools)
     if settings.follow_up and settings.source_use is SourceUse.EACH:
         sessions += await ask_again(sessions, tools, settings)
     if settings.deep:
@@ -251,7 +252,7 @@ async def look_deeper(route: Route, seen: list[Session], tools: Tools, settings:
     """`--deep`: what else the best servers take, asked from their first source, until one of them asks us to stop."""
     held: list[Session] = []
     for endpoint in mx.endpoints(route, settings.port, settings.limits)[: settings.limits.addresses_asked_deeper]:
-        source = mx.sources(endpoint, 0, settings)[0]
+        source = mx.sources(endpoint, 0, settings, tools.lost())[0]
         known = [session for session in seen if (session.endpoint, session.source) == (endpoint, source.name)]
         while (hello := deep.next_hello(known)) is not None:
             known.append(await tools.prober.converse(endpoint, source, hello))

@@ -7,9 +7,12 @@ nobody.
 Touches: nothing. Source: docs/record.md (comparing vantage points).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import combinations
+from operator import ne
+from typing import Any
 
 from scanner.model.assessment import Assessment, Verdict
 from scanner.model.policy import MtaSts, TlsRpt
@@ -50,6 +53,12 @@ class Comparison:
         verdicts = {sight.record.assessment.starttls for sight in self.sights}
         is_at_one_server = self.record.assessment.differs_by_source is True
         return bool(verdicts & YES and verdicts & NO) and not is_at_one_server
+
+    @property
+    def other_directions(self) -> tuple[str, ...]:
+        """Name what each place was told or shown of its own, where both know: the joined row has that of one alone."""
+        pairs = [*combinations([sight.evidence for sight in self.sights], 2)]
+        return tuple(name for name, differ in DIRECTIONS.items() if any(differ(*pair) for pair in pairs))
 
     @property
     def apart(self) -> timedelta:
@@ -110,5 +119,51 @@ def _worth_of_tls_rpt(found: TlsRpt) -> tuple[bool, bool]:
     return bool(found.rua), _is_answered(found.txt)
 
 
-def _is_answered(answer: Answer[bytes]) -> bool:
+def _is_answered(answer: Answer[Any]) -> bool:
     return answer.fault is None or answer.fault.kind in NO_RECORDS
+
+
+def _mx_hosts(evidence: Evidence) -> Mapping[str, frozenset[str]]:
+    mx = evidence.route.mx
+    return {"": frozenset(record.exchange for record in mx.records)} if _is_answered(mx) else {}
+
+
+def _addresses(evidence: Evidence) -> Mapping[str, frozenset[str]]:
+    hosts = [host for host in evidence.route.hosts if _is_answered(host.ipv4) and _is_answered(host.ipv6)]
+    return {host.name: frozenset(host.addresses) for host in hosts}
+
+
+def _mta_sts(evidence: Evidence) -> Mapping[str, frozenset[str]]:
+    found = evidence.mta_sts
+    known = {"id": frozenset({found.id})} if _is_answered(found.txt) else {}
+    return known | ({"mx": frozenset({found.policy.mode, *found.policy.mx})} if found.policy else {})
+
+
+def _certificates(evidence: Evidence) -> Mapping[str, frozenset[str]]:
+    leaves: dict[str, set[str]] = {}
+    for session in evidence.sessions:
+        if session.handshake is not None and session.handshake.chain:
+            leaves.setdefault(session.endpoint.mx, set()).add(session.handshake.chain[0].sha256)
+    return {mx: frozenset(digests) for mx, digests in leaves.items()}
+
+
+Seen = Callable[[Evidence], Mapping[str, frozenset[str]]]
+
+
+def _differing(seen: Seen, differ: Callable[[frozenset[str], frozenset[str]], bool]) -> Callable[..., bool]:
+    """Make a question to two evidences: is anything that both know different?"""
+
+    def ask(here: Evidence, there: Evidence) -> bool:
+        one, other = seen(here), seen(there)
+        return any(differ(one[key], other[key]) for key in one.keys() & other.keys())
+
+    return ask
+
+
+DIRECTIONS: Mapping[str, Callable[[Evidence, Evidence], bool]] = {
+    "other MX hosts": _differing(_mx_hosts, ne),
+    "other addresses": _differing(_addresses, ne),
+    "another MTA-STS policy": _differing(_mta_sts, ne),
+    "other certificates": _differing(_certificates, frozenset.isdisjoint),
+}
+"""What may depend on the place beside STARTTLS. A host may show several certificates: one in common is none other."""

@@ -7,7 +7,8 @@ import argparse
 from collections.abc import Container
 from dataclasses import replace
 
-from scanner.cli.options import SCAN, Option
+from scanner.cli.option import Option
+from scanner.cli.options import SCAN
 
 
 def borrowed(used: Container[str]) -> list[Option]:

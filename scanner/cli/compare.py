@@ -25,7 +25,7 @@ from scanner.cli.job import read_bytes, trusted
 from scanner.cli.rowfile import RowFile, reading
 from scanner.cli.streams import say, show, show_line
 from scanner.model.assessment import Verdict
-from scanner.vantage import Comparison, Sight, compared
+from scanner.vantage import DIRECTIONS, Comparison, Sight, compared
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 NAMED = re.compile(rf"({NAME.pattern})=(.+)")
@@ -55,6 +55,8 @@ class Summary:
     missing_examples: dict[str, str] = field(default_factory=dict)
     apart: timedelta = timedelta()
     apart_example: str = ""
+    directions: Counter[str] = field(default_factory=Counter)
+    direction_examples: dict[str, str] = field(default_factory=dict)
 
     def miss(self, names: Sequence[str], sights: Sequence[Sight]) -> None:
         """Count the vantage points that have no row of this domain."""
@@ -68,6 +70,9 @@ class Summary:
         self.compared += 1
         self.different += comparison.is_different
         self.unknown += comparison.record.assessment.differs_by_source is None and not comparison.is_different
+        for direction in comparison.other_directions:
+            self.directions[direction] += 1
+            self.direction_examples.setdefault(direction, comparison.record.target.domain)
         if comparison.apart > self.apart:
             self.apart, self.apart_example = comparison.apart, comparison.record.target.domain
 
@@ -175,6 +180,7 @@ def remark(comparison: Comparison) -> str:
     causes = comparison.record.assessment.causes
     words = [f"{causes[0].cause} ({causes[0].confidence} %)"] if causes else []
     words += ["each saw other servers"] * comparison.has_other_servers
+    words += comparison.other_directions
     words += [f"seen {duration(comparison.apart)} apart"] * (comparison.apart > FAR_APART)
     return ", ".join(words)
 
@@ -186,6 +192,7 @@ def told(summary: Summary, files: Vantages) -> Iterator[str]:
     yield f"{summary.compared} domains seen from two places or more: {counts}"
     if summary.different:
         yield LEGEND
+    yield from told_of_directions(summary)
     for name, file in files.items():
         left_out = [f"{count} {why}" for why, count in file.left_out.items() if count]
         if summary.missing[name]:
@@ -197,6 +204,16 @@ def told(summary: Summary, files: Vantages) -> Iterator[str]:
     if summary.apart > FAR_APART:
         example = text.from_str(summary.apart_example)
         yield f"up to {duration(summary.apart)} lie between two rows of one domain, {example}"
+
+
+def told_of_directions(summary: Summary) -> Iterator[str]:
+    """Say what depends on the place beside STARTTLS: of two routes the joined row has one."""
+    for direction in DIRECTIONS:
+        if summary.directions[direction]:
+            example = text.from_str(summary.direction_examples[direction])
+            yield f"{summary.directions[direction]} with {direction} by place, first {example}"
+    if summary.directions:
+        yield "starttls diff names them, for two files"
 
 
 def duration(apart: timedelta) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from scanner.alarms import Rule
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.options import Chosen
+from scanner.jsonl.caps import FULL
 from scanner.model.session import Role, Source
 from scanner.net.sockets import any_address
 from scanner.settings import PROFILES, Deadlines, Limits, Settings, SourceUse
@@ -27,6 +28,7 @@ NOT_OF_THE_RESULT = frozenset(
         "network-patience",
         "processes",
         "status-interval",
+        "metrics-file",
         "quiet",
         "log-format",
         "config",
@@ -88,6 +90,9 @@ def sources(chosen: Chosen) -> tuple[Source, ...]:
         raise Refused(Exit.USAGE, "--source: one source at least has to have the role mail: whose mail is it about?")
     if chosen["sources"] == SourceUse.EACH and len(asked) < 2:
         raise Refused(Exit.USAGE, "--sources each: two sources are needed to compare; name them with --source")
+    if (made := len(asked) * len(chosen["models"])) > FULL.predictions:
+        words = f"{len(asked)} sources and {len(chosen['models'])} sender models make {made} predictions a row"
+        raise Refused(Exit.USAGE, f"--source: {words}, {FULL.predictions} fit: name fewer models with --models")
     return tuple(replace(each, ehlo_name=each.ehlo_name or chosen["ehlo-name"]) for each in asked)
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
         "one domain, or a line of your mail queue, on one page; a letter to the partner",
     ),
     "assess": ("scanner.cli.assess", "judge stored rows again, without a connection"),
+    "diff": ("scanner.cli.diff.command", "what changed for each domain from one file of rows to a later one"),
     "compare": ("scanner.cli.compare", "what several machines saw of the same domains, judged together"),
     "plan": ("scanner.cli.plan.command", "what a scan would send and how long it would take; no target is contacted"),
     "doctor": ("scanner.cli.doctor.command", "may this machine scan? sources, port 25, names, resolver, limits, disk"),

@@ -17,64 +17,10 @@ from scanner import alarms
 from scanner.assess.senders.delivery import ALL_MODELS
 from scanner.cli import units
 from scanner.cli.exits import Exit, Refused
+from scanner.cli.option import PREFIX, Option, one_of, switch
 from scanner.protocols.deep import SESSIONS_MOST
 from scanner.settings import PROFILES, Deadlines, SourceUse
 from scanner.targets.policies import partners
-
-PREFIX = "STARTTLS_"
-TRUE, FALSE = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", "off"})
-
-
-def switch(text: str) -> bool:
-    """Read a truth value."""
-    word = text.lower()
-    if word not in TRUE | FALSE:
-        raise ValueError(f"neither true nor false: {text}")
-    return word in TRUE
-
-
-def one_of(*words: str) -> Callable[[str], str]:
-    """Make a reader of one of these words."""
-
-    def read(text: str) -> str:
-        if text not in words:
-            raise ValueError(f"not one of {', '.join(words)}: {text}")
-        return text
-
-    return read
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option. `name` is the flag without its dashes; `default` None means that settings.py decides.
-
-    `read_table` reads what the file may say in a table instead of a text, each part of it as text.
-    """
-
-    name: str
-    read: Callable[[str], Any]
-    help: str
-    metavar: str = ""
-    default: Any = None
-    repeatable: bool = False
-    short: str = ""
-    read_table: Callable[[Mapping[str, str]], Any] | None = None
-
-    @property
-    def key(self) -> str:
-        """The word in the file."""
-        return self.name.replace("-", "_")
-
-    @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return PREFIX + self.key.upper()
-
-    def value(self, given: object) -> Any:
-        """Read one value: text, or what TOML made of it. Raises ValueError."""
-        if isinstance(given, Mapping) and self.read_table is not None:
-            return self.read_table({key: plain(part) for key, part in given.items()})
-        return self.read(plain(given))
 
 
 def _deadline(name: str) -> Option:
@@ -177,6 +123,7 @@ SCAN: tuple[Option, ...] = (
         repeatable=True,
     ),
     Option("status-interval", units.duration_s, "between status lines where stderr is no terminal", "TIME", 60.0),
+    Option("metrics-file", str, "figures of the run for Prometheus (textfile collector), kept current", "FILE", ""),
     Option("quiet", switch, "no progress and no summary", default=False, short="q"),
     Option("log-format", one_of("text", "json"), "how the last line on stderr is written", "text|json", "text"),
     Option("i-am-testing", switch, "scan without an identity that others can check", default=False),
@@ -184,6 +131,12 @@ SCAN: tuple[Option, ...] = (
     Option("lab", switch, "scan the embedded loopback lab", default=False),
     Option("config", str, "read options from this TOML file", "FILE", "", short="c"),
 )
+OF_DOCTOR: tuple[Option, ...] = (
+    Option("dnsbl", units.ehlo_name, "ask this list about every source (repeatable)", "ZONE", (), repeatable=True),
+)
+"""What `doctor` takes beside the options of a scan; no list is asked unless it is named. The others pass these over,
+because one file serves all commands.
+"""
 TABLES: Mapping[str, Callable[[Mapping[str, object]], Any]] = {"partners": partners}
 """What only the file can say, in a table of its own."""
 
@@ -265,19 +218,11 @@ def valued(option: Option, origin: str, given: Any) -> Any:
     return read[0]
 
 
-def plain(value: object) -> str:
-    """Write a TOML scalar as it would stand on the command line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str | int):
-        return str(value)
-    raise ValueError(f"neither text nor a whole number: {value!r}")
-
-
 def refuse_unknown(environment: Mapping[str, str], file: Mapping[str, Any], options: Sequence[Option]) -> None:
     """Refuse words that nobody knows."""
-    variables = {option.variable for option in options}
-    keys = {option.key for option in options} - {"config"} | TABLES.keys()
+    known = (*options, *OF_DOCTOR)
+    variables = {option.variable for option in known}
+    keys = {option.key for option in known} - {"config"} | TABLES.keys()
     strange = [name for name in environment if name.startswith(PREFIX) and name not in variables]
     strange += [f"{key} (in the file)" for key in file if key not in keys]
     if strange:

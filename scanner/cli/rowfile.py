@@ -1,7 +1,7 @@
 """A file of rows, read by domain: only where each row begins is kept in memory.
 
 A row costs 24 bytes here (a million: 24 MB), and some 170 while the file is indexed; a certificate costs some 200. The
-file is read once for the index, and a row is read again when it is asked for.
+file is read once for the index, and a row is read again when it is asked for; a packed file is unpacked before.
 
 Touches: files. Source: docs/record.md.
 """
@@ -10,7 +10,7 @@ import contextlib
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any, BinaryIO
 import orjson
 
 from scanner import jsonl, text
-from scanner.cli.assess import CertificateFile, beside, indexed, opened
+from scanner.cli.assess import CertificateFile, indexed
 from scanner.cli.exits import Exit, Refused
+from scanner.cli.packed import beside, opened
 from scanner.model.record import Evidence, Record
 from scanner.parts import LINE_BYTES
 
@@ -94,20 +95,22 @@ def reading(path: str) -> Iterator[RowFile]:
         if not stream.seekable():
             raise Refused(Exit.USAGE, f"{path}: not a file that can be read twice")
         ders: Mapping[str, bytes] = {}
-        if has_certificates := Path(beside(path)).exists():
-            beside_it = held.enter_context(opened(beside(path)))
-            ders = CertificateFile(beside_it, indexed(beside_it))
-        index, offsets, left_out = surveyed(path, stream)
+        if has_certificates := Path(place := beside(path)).exists():
+            beside_it = held.enter_context(opened(place))
+            ders = CertificateFile(beside_it, indexed(beside_it, place))
+        index, offsets, left_out = surveyed(path, stream, unfit)
         yield RowFile(path, stream, jsonl.Certificates(ders), index, offsets, left_out, has_certificates)
 
 
-def surveyed(path: str, stream: BinaryIO) -> tuple[Index, Sequence[int], Counter[str]]:
-    """Find every row that has evidence to be judged, in two orders, and count the others by why. Raises Refused."""
+def surveyed(
+    path: str, stream: BinaryIO, why_left_out: Callable[[Mapping[str, Any]], str]
+) -> tuple[Index, Sequence[int], Counter[str]]:
+    """Find every row that is not left out, in two orders, and count the others by why. Raises Refused."""
     entries: list[bytes] = []
     offsets, left_out, offset = array("Q"), Counter[str](), 0
     for number, line in enumerate(iter(lambda: stream.readline(LINE_BYTES), b""), 1):
         row = head(line, f"{path}, line {number}")
-        if why := unfit(row):
+        if why := why_left_out(row):
             left_out[why] += 1
         else:
             offsets.append(offset)

@@ -5,6 +5,9 @@ can leave again, which costs no packet, and is held once more, in its turn. A ti
 nothing about the peer and is taken on ourselves too. When our patience with one way out ended, every session that needs
 it fails at once, and the run is told that it is stranded.
 
+Where sources share the load and another one of the same role and family is there, nobody waits: the session fails as
+ours, the row is tried again, and `lost` makes it choose the other source.
+
 A network to which alone there is no route is not waited for: that is how an administrator keeps us away from it.
 
 Touches: clock; the routing table through the question given. Source: docs/guarantees.md P7.
@@ -33,9 +36,18 @@ Way = tuple[Source, int]
 
 
 @dataclass(slots=True)
+class _Loss:
+    """A way that is lost, since when, the peer that noticed, and when somebody looked last whether it still is."""
+
+    at_s: float
+    address: str
+    looked_at_s: float
+
+
+@dataclass(slots=True)
 class Patient:
     """Implements survey.Prober over another. `no_way_out(address, source_address)` says why nothing can leave now, or
-    None; `tell` hears of every way that is lost or found again, in one line.
+    None; `tell` hears of every way that is lost or found again, in one line. `sources` are those that share the load.
 
     A session waits at most `patience_s`, and so does a way out. Faults: those of the inner prober; NO_SOURCE, NO_ROUTE,
     NO_DESCRIPTORS and NO_BUFFERS when our patience ended.
@@ -47,7 +59,8 @@ class Patient:
     tell: Callable[[str], None]
     monotonic_s: Callable[[], float] = anyio.current_time
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    _lost_at_s: dict[Way, float] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+    _lost: dict[Way, _Loss] = field(default_factory=dict)
     _found_at_s: dict[Way, float] = field(default_factory=dict)
 
     async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
@@ -59,15 +72,29 @@ class Patient:
             trouble = self._trouble(session, way)
             if trouble is None:
                 return session
-            now_s = self.monotonic_s()
-            gives_up_at_s = min(gives_up_at_s, self._lost_at_s.get(way, now_s) + self.patience_s)
+            lost_at_s = self._lost[way].at_s if way in self._lost else self.monotonic_s()
+            gives_up_at_s = min(gives_up_at_s, lost_at_s + self.patience_s)
             if not await self._waited(endpoint, way, pauses, gives_up_at_s):
                 return replace(session, fault=trouble)
 
     def is_stranded(self, sources: tuple[Source, ...], use: SourceUse) -> bool:
         """Tell whether a way out stayed lost beyond our patience and no other source can take its place."""
-        over = [way for way, lost_at_s in self._lost_at_s.items() if self._is_over(lost_at_s)]
+        over = [way for way, loss in self._lost.items() if self._is_over(loss.at_s)]
         return any(use is SourceUse.EACH or not self._stand_ins(way, sources, over) for way in over)
+
+    def lost(self) -> frozenset[tuple[str, int]]:
+        """Name the sources that have no way out now, each with the version of IP; look again every few seconds."""
+        for way, loss in tuple(self._lost.items()):
+            if self.monotonic_s() - loss.looked_at_s >= LONGEST_PAUSE_S:
+                loss.looked_at_s = self.monotonic_s()
+                self._find_if_there(way, loss.address)
+        return frozenset((source.name, version) for source, version in self._lost)
+
+    def _has_stand_in(self, way: Way) -> bool:
+        """Tell whether a lost way has one: `mx.sources` chooses it when the row is tried again."""
+        source, version = way
+        alike = [each for each in self.sources if each.role is source.role and ip_version(each.address) == version]
+        return way in self._lost and any((each, version) not in self._lost for each in alike)
 
     @staticmethod
     def _stand_ins(way: Way, sources: tuple[Source, ...], over: list[Way]) -> list[Source]:
@@ -86,7 +113,7 @@ class Patient:
             return None
         now = self.no_way_out(address, way[0].address)
         if now is not None:
-            self._lose(way, now)
+            self._lose(way, now, address)
             return replace(now, stage=fault.stage)
         self._find_if_there(way, address)
         if fault.kind in WAITED_FOR - {Kind.NO_ROUTE}:
@@ -99,21 +126,22 @@ class Patient:
         return self.monotonic_s() - sum(took_ms for _, took_ms in session.times_ms) / 1000
 
     async def _waited(self, endpoint: Endpoint, way: Way, pauses: Iterator[float], gives_up_at_s: float) -> bool:
-        """Pause until something can leave again; False where our patience ended first."""
-        while (left_s := gives_up_at_s - self.monotonic_s()) > 0:
+        """Pause until something can leave again; False where our patience ended first, or nobody has to wait."""
+        while (left_s := gives_up_at_s - self.monotonic_s()) > 0 and not self._has_stand_in(way):
             await self.sleep(min(next(pauses), left_s))
             if self.no_way_out(endpoint.address, way[0].address) is None:
                 self._find_if_there(way, endpoint.address)
                 return True
         return False
 
-    def _lose(self, way: Way, trouble: Fault) -> None:
-        if way not in self._lost_at_s:
-            self._lost_at_s[way] = self.monotonic_s()
-            self.tell(f"source {way[0].name}: no way out over IPv{way[1]} ({trouble.detail}); rows wait for it")
+    def _lose(self, way: Way, trouble: Fault, address: str) -> None:
+        if way not in self._lost:
+            self._lost[way] = _Loss(self.monotonic_s(), address, self.monotonic_s())
+            then = "other sources take its rows" if self._has_stand_in(way) else "rows wait for it"
+            self.tell(f"source {way[0].name}: no way out over IPv{way[1]} ({trouble.detail}); {then}")
 
     def _find_if_there(self, way: Way, address: str) -> None:
-        if way in self._lost_at_s and self.no_way_out(address, way[0].address) is None:
-            del self._lost_at_s[way]
+        if way in self._lost and self.no_way_out(address, way[0].address) is None:
+            del self._lost[way]
             self._found_at_s[way] = self.monotonic_s()
             self.tell(f"source {way[0].name}: there is a way out over IPv{way[1]} again")

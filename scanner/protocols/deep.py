@@ -34,7 +34,7 @@ def next_hello(seen: Sequence[Session]) -> Hello | None:
 
     `seen` are the sessions with one address from one source, the usual one first. It must have gone well.
     """
-    if seen[0].hello is not Hello.USUAL or seen[0].handshake is None or not all(map(is_answered, seen)):
+    if not seen or seen[0].hello is not Hello.USUAL or seen[0].handshake is None or not all(map(is_answered, seen)):
         return None
     return next((hello for hello in (*VERSIONS, *SUITES) if is_open(hello, seen)), None)
 

@@ -5,6 +5,7 @@ Touches: nothing. Source: RFC 5321 section 5.1 (order, implicit MX), RFC 7505 (n
 
 import hashlib
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from scanner.model.fault import Kind, Side, Stage
@@ -12,6 +13,8 @@ from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, Valid
 from scanner.model.session import Session, Source
 from scanner.settings import Limits, Settings, SourceUse
 
+Way = tuple[str, int]
+"""The name of one of our sources, and the version of IP that the peer wants."""
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 WIDE_MAY_DECIDE = frozenset({Kind.TLS_ALERT, Kind.TLS_FAILED, Kind.CLOSED, Kind.RESET})
 
@@ -76,15 +79,21 @@ def server_name(host: MxHost) -> str:
     return name if is_host_name(name) else ""
 
 
-def sources(endpoint: Endpoint, visit: int, settings: Settings) -> tuple[Source, ...]:
+def sources(
+    endpoint: Endpoint, visit: int, settings: Settings, lost: Container[Way] = frozenset()
+) -> tuple[Source, ...]:
     """Choose the sources of one endpoint: all in alternating order, or one that depends on the address only.
 
-    Where no source has the family of the endpoint, the first is returned and its session will say so.
+    Where that one is lost, another of its role and family takes its place, if one is left. Where no source has the
+    family of the endpoint, the first is returned and its session will say so.
     """
     fitting = tuple(source for source in settings.sources if fits(source, endpoint)) or settings.sources[:1]
     if settings.source_use is SourceUse.EACH:
         return fitting if visit % 2 == 0 else fitting[::-1]
-    return (fitting[draw(endpoint.address) % len(fitting)],)
+    drawn, version = draw(endpoint.address), ip_version(endpoint.address)
+    first = fitting[drawn % len(fitting)]
+    there = [each for each in fitting if each.role is first.role and (each.name, version) not in lost]
+    return (first if first in there or not there else there[drawn % len(there)],)
 
 
 def fits(source: Source, endpoint: Endpoint) -> bool:

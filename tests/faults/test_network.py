@@ -95,6 +95,23 @@ def test_an_address_or_a_route_that_stays_away_ends_the_run_which_can_be_resumed
     assert all(scan.is_complete() for scan in again)
 
 
+def test_a_source_that_shares_the_load_takes_the_rows_of_one_that_stays_away(apart: World, tmp_path: Path) -> None:
+    """Patience would outlast the test: nobody waits where another source of ours can ask instead."""
+    gone, left = SOURCES[7:9]
+    with apart.run(tmp_path / "rows.jsonl", NAMES, *apart.flags(gone, left), "--network-patience", "10min") as scan:
+        scan.reaches(EARLY)
+        taken(apart, gone)
+        ending = scan.ended()
+    given(apart, gone)
+    assert ending.code == Exit.OK, ending
+    assert f"source {gone}: no way out over IPv4 (Cannot assign requested address); other sources take its rows" in (
+        ending.err
+    )
+    assert scan.is_complete()
+    used = {session["source"] for row in rows_of(scan.out.read_bytes()) for session in row["sessions"]}
+    assert used == {gone, left}
+
+
 def test_a_black_hole_is_never_taken_for_a_server_without_tls(apart: World, tmp_path: Path) -> None:
     """All packets to the port of mail vanish: nobody can know more than that nobody answered, and people are told.
 

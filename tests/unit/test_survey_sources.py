@@ -209,3 +209,12 @@ async def test_two_names_of_one_disputed_address_share_the_follow_ups() -> None:
     await survey(Target(1, "example.test"), tools, asked, "run")
     assert len(follow_ups(peer)) == 2
     assert len(peer.asked) == 10
+
+
+@pytest.mark.parametrize(("lost", "left"), [("one", "two"), ("two", "one")])
+async def test_a_row_is_asked_from_the_sources_that_are_not_lost(lost: str, left: str) -> None:
+    twins = tuple(Source(name, f"198.51.100.{number}") for number, name in enumerate(("one", "two"), 1))
+    peer = Peer(everybody)
+    tools = Tools(Zone(), None, peer, PolicyHost(), judge, NONE, lambda: AT, lost=lambda: frozenset({(lost, 4)}))
+    await survey(Target(1, "example.test"), tools, Settings(sources=twins, deep=True), "run")
+    assert {each[1] for each in peer.asked} == {left}

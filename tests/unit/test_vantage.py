@@ -154,3 +154,31 @@ def test_a_joined_row_can_be_written_and_judged_again() -> None:
     assert again == found
     assert orjson.loads(jsonl.encode(found))["sessions"][1]["source"] == "paris/mail"
     assert {(it.endpoint.mx, it.endpoint.address) for it in again.evidence.sessions} == {(MX, ADDRESS)}  # type: ignore[union-attr]
+
+
+ELSEWHERE = route(host("other.example.test"))
+SERVFAILED = route(replace(host(), ipv4=Answer(MX, fault=SERVFAIL)))
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "told"),
+    [
+        (seen(encrypted()), seen(encrypted()), ()),
+        (seen(), seen(way=ELSEWHERE), ("other MX hosts",)),
+        (seen(), seen(way=route(host(addresses=[OTHER]))), ("other addresses",)),
+        (seen(), seen(way=route(fault=SERVFAIL)), ()),
+        (seen(), seen(way=SERVFAILED), ()),
+        (seen(), seen(mta_sts=policy()), ("another MTA-STS policy",)),
+        (seen(encrypted()), seen(encrypted("wildcard")), ("other certificates",)),
+        (seen(encrypted()), seen(encrypted(), encrypted("wildcard", address=OTHER)), ()),
+        (seen(encrypted()), seen(plain()), ()),
+    ],
+)
+def test_of_two_routes_policies_or_certificates_none_is_lost(
+    here: Evidence, there: Evidence, told: tuple[str, ...]
+) -> None:
+    """The joined row has those of one place; that the other has its own is said."""
+    assert joined(sight("berlin", here), sight("paris", there)).other_directions == told
+    assert joined(sight("paris", there), sight("berlin", here)).other_directions == told
+    third = sight("rome", here)
+    assert joined(sight("berlin", here), third, sight("paris", there)).other_directions == told

@@ -13,7 +13,7 @@ from scanner.cli.exits import Exit, Refused
 from scanner.model.assessment import Verdict
 from scanner.model.record import Evidence, Record
 from scanner.model.target import Target
-from tests.unit.assess.evidence import AT, authority, encrypted, plain, seen
+from tests.unit.assess.evidence import AT, authority, encrypted, host, plain, route, seen
 
 
 def row(domain: str, evidence: Evidence, n: int = 1, late: timedelta = timedelta()) -> Record:
@@ -129,3 +129,16 @@ def test_nothing_of_a_file_reaches_the_terminal_raw(tmp_path: Path, capsysbinary
 )
 def test_a_duration_is_hours_and_minutes(seconds: float, words: str) -> None:
     assert duration(timedelta(seconds=seconds)) == words
+
+
+def test_another_route_by_place_is_counted_where_starttls_is_alike(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    other = seen(encrypted(mx="mx2.example.test"), way=route(host("mx2.example.test")))
+    run(files(tmp_path, a=[row("x.example", SHOWN), row("y.example", SHOWN)], b=[row("y.example", other)]), {})
+    out, err = (stream.decode() for stream in capsysbinary.readouterr())
+    assert out == ""
+    assert "1 with other MX hosts by place, first y.example" in err.splitlines()
+    assert "starttls diff names them, for two files" in err
+    run(files(tmp_path, a=[row("y.example", SHOWN)], b=[row("y.example", SHOWN)]), {})
+    assert "by place" not in capsysbinary.readouterr().err.decode()

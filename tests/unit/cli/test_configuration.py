@@ -52,6 +52,20 @@ def test_sources_that_cannot_be_told_apart_or_send_no_mail_are_refused(argv: tup
         settings(chosen(*argv))
 
 
+@pytest.mark.parametrize(
+    ("count", "models", "fits"), [(28, (), True), (29, (), False), (29, ("--models", "may"), True)]
+)
+def test_sources_whose_predictions_would_not_fit_into_a_row_are_refused(
+    count: int, models: tuple[str, ...], *, fits: bool
+) -> None:
+    flags = [word for number in range(count) for word in ("--source", f"192.0.2.{number}")]
+    if fits:
+        assert len(settings(chosen(*flags, *models)).sources) == count
+        return
+    with pytest.raises(Refused, match=r"^--source: 29 sources and 18 sender models make 522 .* with --models$"):
+        settings(chosen(*flags, *models))
+
+
 def test_sources_keep_their_role_and_their_pace() -> None:
     mail, witness = sources(chosen("--source", "192.0.2.1,rate=5/s,open=50", "--source", "192.0.2.2,role=witness"))
     assert (mail.role, mail.rate_per_s, mail.open_most) == ("mail", 5.0, 50)

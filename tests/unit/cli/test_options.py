@@ -118,6 +118,12 @@ def test_every_option_has_a_help_text_and_one_name() -> None:
     assert len({option.name for option in SCAN}) == len(SCAN)
 
 
+def test_one_file_serves_all_commands() -> None:
+    """What `doctor` alone takes is no typing mistake in the file of a scan, and decides nothing there."""
+    shared: dict[str, Any] = {"file": {"dnsbl": ["a.example"]}, "environment": {"STARTTLS_DNSBL": "a.example"}}
+    assert chosen(**shared) == chosen()
+
+
 def test_partners_are_a_table_of_the_file_and_nothing_else() -> None:
     table = {"partners": {"A.example": "must-tls"}}
     assert chosen(file=table)["partners"] == {"a.example": "must-tls"}

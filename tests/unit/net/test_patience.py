@@ -8,13 +8,14 @@ import pytest
 
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.route import Endpoint
-from scanner.model.session import Hello, Session, Source
+from scanner.model.session import Hello, Role, Session, Source
 from scanner.net.patience import Patient
 from scanner.settings import SourceUse
 
 ENDPOINT = Endpoint("mx.test", "192.0.2.1", 25, "mx.test")
 IPV6 = replace(ENDPOINT, address="2001:db8::1")
-MAIL, WITNESS = Source("mail", "198.51.100.1"), Source("witness", "198.51.100.2")
+MAIL, WITNESS = Source("mail", "198.51.100.1"), Source("witness", "198.51.100.2", role=Role.WITNESS)
+TWIN = Source("twin", "198.51.100.3")
 GONE = Fault(Stage.CONNECT, Kind.NO_SOURCE, Side.OURS, "Cannot assign requested address")
 ROUTELESS = Fault(Stage.CONNECT, Kind.NO_ROUTE, Side.OURS, "Network is unreachable")
 TIMEOUT = Fault(Stage.GREETING, Kind.TIMEOUT, Side.REMOTE, "no greeting in 60 s")
@@ -38,10 +39,13 @@ class World:
     now_s: float = 1000.0
     knocks: int = 0
     told: list[str] = field(default_factory=list)
+    sharing: tuple[Source, ...] = ()
     patient: Patient = field(init=False)
 
     def __post_init__(self) -> None:
-        self.patient = Patient(self, self.no_way_out, PATIENCE_S, self.told.append, lambda: self.now_s, self.sleep)
+        self.patient = Patient(
+            self, self.no_way_out, PATIENCE_S, self.told.append, lambda: self.now_s, self.sleep, self.sharing
+        )
 
     async def sleep(self, delay_s: float) -> None:
         self.now_s += delay_s
@@ -174,3 +178,54 @@ async def test_what_never_comes_back_ends_the_patience_of_a_session() -> None:
     assert seen.fault is not None
     assert seen.fault.kind is Kind.NO_DESCRIPTORS
     assert PATIENCE_S <= world.now_s - 1000 <= PATIENCE_S + 2 * HELD_MS / 1000  # a first session and a last one
+
+
+async def test_nobody_waits_where_another_source_shares_the_load() -> None:
+    """The row is tried again, and what `lost` says makes it choose the other one."""
+    world = World(lost_from_s=0, of=[MAIL.address], sharing=(MAIL, TWIN))
+    assert (await world.session()).fault == GONE
+    assert (world.now_s, world.knocks) == (1000, 1)
+    assert world.patient.lost() == {("mail", 4)}
+    assert world.told == [
+        "source mail: no way out over IPv4 (Cannot assign requested address); other sources take its rows"
+    ]
+    assert (await world.session(source=TWIN)).fault is None
+
+
+@pytest.mark.parametrize(
+    "others",
+    [(), (WITNESS,), (Source("sixth", "2001:db8::9"),), (TWIN,)],
+    ids=["none", "another role", "another family", "lost too"],
+)
+async def test_without_such_a_source_a_session_waits(others: tuple[Source, ...]) -> None:
+    world = World(lost_from_s=0, of=[MAIL.address, TWIN.address], sharing=(MAIL, *others))
+    for source in (TWIN, MAIL):
+        assert (await world.session(source=source)).fault == GONE
+    assert world.now_s >= 1000 + PATIENCE_S
+
+
+async def test_a_session_that_waits_lets_go_when_another_source_is_back() -> None:
+    world = World(lost_from_s=0, of=[MAIL.address, TWIN.address], sharing=(MAIL, TWIN))
+    await world.session(source=TWIN)
+    began_at_s = world.now_s = 2000
+
+    async def sleep(delay_s: float) -> None:
+        world.now_s += delay_s
+        if world.now_s > began_at_s + 10:
+            world.of = [MAIL.address]
+            world.patient.lost()
+
+    world.patient.sleep = sleep
+    assert (await world.session()).fault == GONE
+    assert world.now_s < began_at_s + 20
+
+
+async def test_a_source_that_nobody_waits_for_is_looked_at_every_few_seconds() -> None:
+    world = World(lost_from_s=0, lost_until_s=1001, of=[MAIL.address], sharing=(MAIL, TWIN))
+    await world.session()
+    world.now_s = 1002
+    assert world.patient.lost() == {("mail", 4)}
+    world.now_s = 1006
+    assert world.patient.lost() == frozenset()
+    assert world.told[-1] == "source mail: there is a way out over IPv4 again"
+    assert not world.is_stranded(MAIL)

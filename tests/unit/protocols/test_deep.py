@@ -137,6 +137,7 @@ def test_whoever_does_not_answer_the_question_is_not_asked_again(fault: Fault) -
 def test_only_a_server_that_took_the_usual_hello_is_asked() -> None:
     refused = session(Hello.USUAL)
     assert next_hello([refused]) is None
+    assert next_hello([]) is None
     assert next_hello([refused, session(Hello.WIDE, "TLSv1.2", "AECDH-AES256-SHA")]) is None
 
 

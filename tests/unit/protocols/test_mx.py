@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from scanner.model.fault import Fault, Kind, Stage
 from scanner.model.route import Answer, Endpoint, MxHost, MxRecord, Route, TlsaRecord, Validity
-from scanner.model.session import Source
+from scanner.model.session import Role, Source
 from scanner.protocols.mx import endpoints, is_host_name, order, sources
 from scanner.settings import Limits, Settings, SourceUse
 
@@ -80,3 +80,38 @@ def test_a_source_visits_only_its_own_address_family() -> None:
 def test_without_a_source_of_the_family_the_first_is_named_so_that_its_session_can_say_so() -> None:
     settings = Settings(sources=(Source("four", "192.0.2.9"),))
     assert sources(Endpoint("mx.test", "2001:db8::1", 25, ""), 0, settings)[0].name == "four"
+
+
+SHARING = tuple(Source(name, f"198.51.100.{number}") for number, name in enumerate("abc", 1))
+PEERS = [Endpoint("mx.test", f"192.0.2.{number}", 25, "mx.test") for number in range(64)]
+
+
+def test_a_lost_source_is_replaced_and_the_others_keep_their_peers() -> None:
+    settings = Settings(sources=SHARING)
+    before = [sources(peer, 0, settings)[0].name for peer in PEERS]
+    after = [sources(peer, 0, settings, {("a", 4)})[0].name for peer in PEERS]
+    assert set(before) == set("abc")
+    assert {now for was, now in zip(before, after, strict=True) if was == "a"} == set("bc")
+    assert all(was == now for was, now in zip(before, after, strict=True) if was != "a")
+
+
+@pytest.mark.parametrize(
+    ("others", "lost"),
+    [
+        ((), {("mail", 4)}),
+        ((Source("other", "198.51.100.2"),), {("mail", 6)}),
+        ((Source("other", "198.51.100.2"),), {("mail", 4), ("other", 4)}),
+        ((Source("six", "2001:db8::9"),), {("mail", 4)}),
+        ((Source("witness", "198.51.100.2", role=Role.WITNESS),), {("mail", 4)}),
+    ],
+)
+def test_nobody_takes_the_place_of_a_source_who_could_not_say_the_same(
+    others: tuple[Source, ...], lost: set[tuple[str, int]]
+) -> None:
+    settings = Settings(sources=(Source("mail", "198.51.100.1"), *others))
+    assert [sources(peer, 0, settings, lost) for peer in PEERS] == [sources(peer, 0, settings) for peer in PEERS]
+
+
+def test_where_sources_are_compared_none_takes_the_place_of_another() -> None:
+    settings = Settings(sources=SHARING, source_use=SourceUse.EACH)
+    assert sources(PEERS[0], 0, settings, {("a", 4)}) == SHARING
