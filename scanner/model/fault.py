@@ -11,7 +11,12 @@ from enum import IntEnum, StrEnum
 
 
 class Stage(IntEnum):
-    """How far we came, in the order of the wire. An integer, because text would compare alphabetically."""
+    """How far we came, in the order of the wire. An integer, because text would compare alphabetically.
+
+    `word` is the name as written in a record.
+    """
+
+    word: str
 
     INPUT = 0
     RESOLVE = 1
@@ -24,10 +29,8 @@ class Stage(IntEnum):
     EHLO_TLS = 8
     DONE = 9
 
-    @property
-    def word(self) -> str:
-        """The name as written in a record."""
-        return self.name.lower()
+    def __init__(self, _number: int) -> None:
+        self.word = self._name_.lower()
 
 
 class Side(StrEnum):

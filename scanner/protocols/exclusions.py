@@ -30,6 +30,8 @@ class Exclusions:
 
     def rule_for_name(self, name: str) -> str | None:
         """Name the suffix that covers this domain or host."""
+        if not self.suffixes:
+            return None
         labels = name.lower().rstrip(".").split(".")
         tails = (".".join(labels[start:]) for start in range(len(labels)))
         return next((tail for tail in tails if tail in self.suffixes), None)

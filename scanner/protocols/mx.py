@@ -45,7 +45,7 @@ def order(domain: str, answer: Answer[MxRecord], seed: int, cap: int) -> MxOrder
     if count == 1 and answer.records[0] == MxRecord(0, ""):
         return MxOrder(mx_count=1, null_mx=True)  # RFC 7505 s3
     named = {(record.preference, record.exchange.lower().rstrip(".")) for record in answer.records if record.exchange}
-    hosts = sorted(named, key=lambda host: (host[0], draw(seed, domain, host[1])))
+    hosts = sorted(named, key=lambda host: (host[0], draw(seed, domain, host[1]))) if len(named) > 1 else [*named]
     return MxOrder(hosts=tuple(hosts[:cap]), mx_count=count)
 
 
@@ -90,6 +90,8 @@ def sources(
     fitting = tuple(source for source in settings.sources if fits(source, endpoint)) or settings.sources[:1]
     if settings.source_use is SourceUse.EACH:
         return fitting if visit % 2 == 0 else fitting[::-1]
+    if len(fitting) == 1:
+        return fitting
     drawn, version = draw(endpoint.address), ip_version(endpoint.address)
     first = fitting[drawn % len(fitting)]
     there = [each for each in fitting if each.role is first.role and (each.name, version) not in lost]
