@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup scan test check servers oracles crash hostile pace simulate founding bench lab lock sbom clean
+.PHONY: help setup scan test check servers oracles crash hostile pace simulate founding bench bench-peers lab lock sbom clean
 # the list to scan and further flags: make scan LIST=my.csv ARGS="--ehlo-name scan.example.org -o out/rows.jsonl"
 LIST   ?=
 ARGS   ?=
@@ -55,8 +55,11 @@ founding: $(READY)  ## the founding case against real servers, 50 times (root, D
 	@FOUNDING=50 SERVERS_LONGEST_S=1800 tests/servers/run $(BIN)/python -k founding
 
 bench: $(READY)  ## measurements of speed and memory, on loopback, with ratios side by side
-	@for each in floor processes concentration latency names small many_domains judgement; do \
+	@for each in floor processes concentration latency names small many_domains memory judgement; do \
 		PYTHONPATH=. $(BIN)/python benchmarks/$$each.py || exit 1; done
+
+bench-peers: $(READY)  ## others on the same servers: sslyze, checkdmarc, posttls-finger, openssl; installed apart
+	@benchmarks/peers $(BIN)/python
 
 lab: $(READY)  ## serve the lab in the foreground
 	@$(BIN)/starttls lab

@@ -16,6 +16,7 @@ import ipaddress
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self, TypeVar
 
 import aiodns
@@ -95,8 +96,7 @@ class AiodnsResolver:
         self._channel = _Channel(self._open())
         self._retired: list[_Channel] = []
         self._alone = anyio.CapacityLimiter(ALONE_AT_ONCE)
-        system = (server.strip("[]") for server in self._channel.resolver.nameservers)
-        self._name = ", ".join(servers or system)
+        self._name = ", ".join(servers or [server.strip("[]") for server in self._channel.resolver.nameservers])
 
     @property
     def name(self) -> str:
@@ -134,8 +134,7 @@ class AiodnsResolver:
 
     async def ptr(self, address: str) -> Answer[str]:
         """Names of an address. Raises ValueError for what is no address."""
-        name = ipaddress.ip_address(address).reverse_pointer
-        return await self._ask(name, "PTR", lambda found: str(found.dname))
+        return await self._ask(ipaddress.ip_address(address).reverse_pointer, "PTR", lambda found: str(found.dname))
 
     async def canary(self) -> Fault | None:
         """Ask for the root's name servers, past every cache of ours; say what went wrong, if anything did."""
@@ -194,7 +193,8 @@ class AiodnsResolver:
     async def _try(self, name: str, kind: str) -> pycares.DNSResult | Fault:
         """Ask once, and wait as long as the deadline is at most."""
         if self._channel.asked >= self._recycle_after:
-            await self._renew()
+            self._replace()
+            await self._clear()
         channel = self._channel
         channel.asked += 1
         channel.in_flight += 1
@@ -225,11 +225,6 @@ class AiodnsResolver:
             finally:
                 await channel.close()
 
-    async def _renew(self) -> None:
-        """A new channel where the old is worn out, the old one as long as there is no new."""
-        self._replace()
-        await self._clear()
-
     async def _clear(self) -> None:
         """Close what is worn out and idle."""
         for channel in [each for each in self._retired if not each.in_flight]:
@@ -237,6 +232,7 @@ class AiodnsResolver:
             await channel.resolver.close()
 
     def _replace(self) -> None:
+        """A new channel where the old is worn out, the old one as long as there is no new."""
         try:
             fresh = _Channel(self._open())
         except pycares.AresError:  # out of descriptors: worn is better than none
@@ -272,20 +268,14 @@ def _tlsa(found: Any) -> TlsaRecord:
 
 
 def _fault(error: aiodns.error.DNSError) -> Fault:
-    number = error.args[0]
-    usual = USUAL.get(number)
-    if usual is not None:
-        return usual
-    kind, side = FAULTS.get(number, (Kind.BUG, Side.OURS))
-    own = _no_socket() if kind in {Kind.RESOLVER_DOWN, Kind.DNS_TIMEOUT} else None
-    return own or Fault(Stage.RESOLVE, kind, side, str(error.args[1]), number)
+    fault = _told(error.args[0])
+    own = _no_socket() if fault.kind in {Kind.RESOLVER_DOWN, Kind.DNS_TIMEOUT} else None
+    return own or fault
 
 
-USUAL = {
-    number: Fault(Stage.RESOLVE, *FAULTS[number], str(pycares.errno.strerror(number)), number)
-    for number in (ERRNO.ARES_ENODATA, ERRNO.ARES_ENOTFOUND)
-}
-"""What most questions come to, made once."""
+@lru_cache(64)  # most questions come to one of two
+def _told(number: int) -> Fault:
+    return Fault(Stage.RESOLVE, *FAULTS.get(number, (Kind.BUG, Side.OURS)), str(ERRNO.strerror(number)), number)
 
 
 def _is_doubtful(fault: Fault) -> bool:
