@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from scanner.assess.case import Case, View
+from scanner.assess.case import Case, View, once_for_all
 from scanner.assess.dane import TA
+from scanner.assess.trust import Answer
 from scanner.assess.webpki import chain_of, trust_answer
 from scanner.model.assessment import Finding
 from scanner.model.certificate import Certificate
@@ -26,11 +27,19 @@ PART_LEFT = 4
 def findings(case: Case, view: View) -> Iterator[Finding]:
     """Everything about one chain."""
     chain = chain_of(view)
-    for certificate in chain:
-        yield from _of_certificate(view, certificate)
     if chain:
-        yield from _of_leaf(case, view, chain[0])
-        yield from _of_order(case, view, chain)
+        yield from _lasting(view, trust_answer(case, view), _needs_anchor(case, view))
+        if ends_soon(chain[0], case.at):
+            yield view.finding("certificate-ends-soon", f"on {chain[0].not_after_at:%Y-%m-%d}")
+
+
+@once_for_all
+def _lasting(view: View, answer: Answer, needs_anchor: bool) -> tuple[Finding, ...]:  # noqa: FBT001 - one call
+    """Everything that does not depend on the day."""
+    chain = chain_of(view)
+    of_each = [finding for certificate in chain for finding in _of_certificate(view, certificate)]
+    signed = [view.finding("self-signed", chain[0].subject)] if chain[0].self_issued else []
+    return (*of_each, *signed, *_of_order(view, answer, needs_anchor))
 
 
 def _of_certificate(view: View, it: Certificate) -> Iterator[Finding]:
@@ -42,13 +51,6 @@ def _of_certificate(view: View, it: Certificate) -> Iterator[Finding]:
         yield view.finding("weak-signature", f"{it.signature_hash}: {it.subject}")
 
 
-def _of_leaf(case: Case, view: View, leaf: Certificate) -> Iterator[Finding]:
-    if leaf.self_issued:
-        yield view.finding("self-signed", leaf.subject)
-    if ends_soon(leaf, case.at):
-        yield view.finding("certificate-ends-soon", f"on {leaf.not_after_at:%Y-%m-%d}")
-
-
 def ends_soon(leaf: Certificate, at: datetime) -> bool:
     """Tell whether somebody who renews in time would have done so. What has ended already is told elsewhere."""
     begin, end = leaf.not_before_at, leaf.not_after_at
@@ -57,16 +59,16 @@ def ends_soon(leaf: Certificate, at: datetime) -> bool:
     return end - at < min(SOON, (end - begin) / PART_LEFT)
 
 
-def _of_order(case: Case, view: View, chain: tuple[Certificate, ...]) -> Iterator[Finding]:
+def _of_order(view: View, answer: Answer, needs_anchor: bool) -> Iterator[Finding]:  # noqa: FBT001 - one call
     """RFC 8446 s4.4.2."""
+    chain, fault = chain_of(view), answer.fault
     strays = [upper.subject for lower, upper in pairwise(chain) if upper.subject != lower.issuer]
     if strays:
         yield view.finding("chain-disordered", strays[0])
-    fault = trust_answer(case, view).fault
     if len(chain) == 1 and not chain[0].self_issued and fault is not None and fault.code in NO_ISSUER:
         yield view.finding("no-intermediate", chain[0].issuer)
     roots = [it.subject for it in chain[1:] if it.self_issued]
-    if roots and not _needs_anchor(case, view):
+    if roots and not needs_anchor:
         yield view.finding("root-sent", roots[0])
 
 

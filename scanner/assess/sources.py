@@ -100,9 +100,9 @@ def differs(case: Case) -> bool | None:
 
 
 def by_endpoint(views: tuple[View, ...]) -> dict[tuple[str, str], list[View]]:
-    """Sort views by the server they saw. One view has nobody to differ from."""
+    """Sort views by the server they saw. One source has nobody to differ from."""
     places: dict[tuple[str, str], list[View]] = {}
-    for view in views if len(views) > 1 else ():
+    for view in views if len({view.source for view in views}) > 1 else ():
         places.setdefault((view.mx, view.address), []).append(view)
     return places
 

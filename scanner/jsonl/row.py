@@ -40,8 +40,14 @@ def least_bytes(record: Record, caps: Caps) -> int:
     for it in sessions:
         for reply in (it.greeting, it.ehlo, it.helo, it.starttls, it.ehlo_tls):
             if reply is not None:
-                heard += sum(min(len(line), caps.line_bytes) for line in reply.lines[: caps.reply_lines])
+                heard += shown_bytes(reply.lines[: caps.reply_lines], caps.line_bytes)
     return len(sessions) * LEAST_SESSION_BYTES + heard
+
+
+def shown_bytes(lines: tuple[bytes, ...], most_bytes: int) -> int:
+    """Count what is written of these lines, each cut to `most_bytes`."""
+    whole = sum(map(len, lines))
+    return whole if whole <= most_bytes else sum(min(len(line), most_bytes) for line in lines)
 
 
 def write_record(record: Record, pen: Pen) -> dict[str, object]:

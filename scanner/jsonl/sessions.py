@@ -8,6 +8,8 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
+import orjson
+
 from scanner.jsonl.caps import FULL, Pen, Same
 from scanner.jsonl.certificates import Certificates
 from scanner.jsonl.values import (
@@ -50,11 +52,25 @@ HELD = attrgetter(*(each.name for each in fields(Session) if each.name not in PE
 Written = tuple[dict[str, object], dict[str, object], bool]
 
 
-def write_session(session: Session, pen: Pen) -> dict[str, object]:
+def write_session(session: Session, pen: Pen) -> object:
     """Write one connection. What thousands of rows have in common is written once, while nothing has to be cut."""
-    endpoint = session.endpoint
-    is_kept = session.shared and pen.caps is FULL
-    origin, dialogue, is_cut = _kept(Held(session)) if is_kept else _written(session, pen)
+    if not session.shared or pen.caps is not FULL:
+        return _put_together(session, pen, _written(session, pen))
+    written, is_cut = _kept_whole(Same(session))
+    pen.cut = pen.cut or is_cut
+    return written
+
+
+@lru_cache(SESSIONS_KEPT)
+def _kept_whole(session: Same[Session]) -> tuple[orjson.Fragment, bool]:
+    """The very same session, under the same names."""
+    pen, it = Pen(FULL), session.these[0]
+    return orjson.Fragment(orjson.dumps(_put_together(it, pen, _kept(Held(it))))), pen.cut
+
+
+def _put_together(session: Session, pen: Pen, written: Written) -> dict[str, object]:
+    """Add who asked."""
+    endpoint, (origin, dialogue, is_cut) = session.endpoint, written
     pen.cut = pen.cut or is_cut
     return {
         "mx": pen.text(endpoint.mx),
