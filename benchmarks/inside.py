@@ -22,6 +22,7 @@ import anyio
 from benchmarks.fleet import Fleet
 from scanner import jsonl
 from scanner.assess import trust
+from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.checkpoint import Claim
 from scanner.journal import Resume, Terms, open_journal
@@ -180,7 +181,7 @@ class Scanner:
             validating=None,
             prober=Together(shared if bench.share else self.paced),
             fetcher=NoPolicies(),
-            judge=Judge(anchors),
+            judge=Judge(anchors, servers=Servers()),
             exclusions=exclusions.NONE,
             now=clock.now,
         )

@@ -33,6 +33,7 @@ from benchmarks.inside import UNPACED, batches, cpu_s, machine, rss_mb
 from benchmarks.made_up import MadeUp, Policies, World, domains, shown
 from scanner import jsonl
 from scanner.assess import trust
+from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.checkpoint import Claim
 from scanner.journal import Journal, Resume, Terms, open_journal
@@ -158,7 +159,7 @@ def joined(prober: MadeUp, anchors: trust.Trust, settings: Settings, stalls: Sta
         validating=None,
         prober=Shared(paced, most.names_per_address, most.sessions_remembered, clock),
         fetcher=AwakeFetcher(Policies(), stalls),
-        judge=Judge(anchors),
+        judge=Judge(anchors, servers=Servers()),
         exclusions=exclusions.NONE,
         now=clock.now,
     )

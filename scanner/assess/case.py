@@ -161,7 +161,7 @@ class Servers:
     def view(self, place: Place, sessions: tuple[Session, ...], is_distorted: bool) -> View:  # noqa: FBT001 - a field
         """Look at these sessions, or remember how they looked."""
         if not all(session.shared for session in sessions):
-            return View(*place, sessions, is_distorted)
+            return alone(place, sessions, is_distorted)
         key = (is_distorted, *map(id, sessions))
         known = self._views.get(key)
         if known is None:
@@ -171,6 +171,11 @@ class Servers:
         return known
 
 
+def alone(place: Place, sessions: tuple[Session, ...], is_distorted: bool) -> View:  # noqa: FBT001 - a field
+    """Look at these sessions as if nobody else had."""
+    return View(*place, sessions, is_distorted)
+
+
 def views(
     sessions: tuple[Session, ...], distorted: frozenset[str] = frozenset(), servers: Servers | None = None
 ) -> tuple[View, ...]:
@@ -178,13 +183,13 @@ def views(
 
     `distorted` are sources whose way out is known to lose STARTTLS (sources.py).
     """
-    known = servers or Servers()
+    view = alone if servers is None else servers.view
     groups: dict[Place, list[Session]] = {}
     for session in sessions:
         if not session.hello.is_deep:
             key = (session.endpoint.mx, session.endpoint.address, session.source)
             groups.setdefault(key, []).append(session)
-    return tuple([known.view(key, _in_order(groups[key]), key[2] in distorted) for key in sorted(groups)])
+    return tuple([view(key, _in_order(groups[key]), key[2] in distorted) for key in sorted(groups)])
 
 
 def _in_order(sessions: list[Session]) -> tuple[Session, ...]:

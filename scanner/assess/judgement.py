@@ -32,13 +32,13 @@ from scanner.model.target import TlsPolicy
 class Judge:
     """The judge of one run: `Judge(trust)(evidence, at)`. It predicts what these sender models do, and no others.
 
-    It remembers verified chains and shared servers, which changes the cost and nothing else. Raises KeyError for an
-    unknown model.
+    It remembers verified chains, which changes the cost and nothing else; so do `servers`, for a scan: in rows that are
+    read, no two sessions are the very same. Raises KeyError for an unknown model.
     """
 
-    def __init__(self, trust: Trust, models: tuple[str, ...] = ALL_MODELS) -> None:
+    def __init__(self, trust: Trust, models: tuple[str, ...] = ALL_MODELS, servers: Servers | None = None) -> None:
         self.verifier = Verifier(trust)
-        self._servers = Servers()
+        self._servers = servers
         self._predictor = Predictor(models)
         self._missing = {policy: name for policy, name in partners.MODEL_OF.items() if name not in models}
 

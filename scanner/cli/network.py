@@ -10,6 +10,7 @@ from functools import partial
 
 import anyio
 
+from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import Job
@@ -80,7 +81,7 @@ async def connected(job: Job) -> AsyncIterator[Network]:
             validating=validating,
             prober=Together(asked),
             fetcher=AwakeFetcher(policies(job, resolver), stalls),
-            judge=Judge(job.trust, job.chosen["models"]),
+            judge=Judge(job.trust, job.chosen["models"], Servers()),
             exclusions=job.exclusions,
             now=clock.now,
             canaries=canaries.latest,

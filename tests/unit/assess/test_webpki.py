@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.assess.names import matches
 from scanner.assess.trust import ChainFault, Verifier, inside, trust
@@ -196,7 +197,7 @@ def test_what_is_remembered_of_a_shared_server_never_changes_a_judgement(name: s
     """Its certificate may end between two domains, and so may one above it."""
     anchors = trust("test", authority().root.pem)
     session = replace(encrypted(name), shared=True)
-    judge = Judge(anchors)
+    judge = Judge(anchors, servers=Servers())
     for days in (0, 1, 150, 0, -150, 5000, 0, -5000, 99, 100, 101):
         moment = AT + days * DAY
         assert judge(seen(session), moment) == Judge(anchors)(seen(session), moment)
