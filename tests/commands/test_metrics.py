@@ -27,11 +27,16 @@ def test_the_figures_of_a_run_are_in_the_file(lab: Lab, tmp_path: Path) -> None:
     }
 
 
+def has_rows(part: Path) -> bool:
+    """Whether the run is in motion."""
+    return part.exists() and part.stat().st_size > 0
+
+
 def test_a_run_that_was_stopped_says_so_and_is_no_success(lab: Lab, tmp_path: Path) -> None:
     path = tmp_path / "starttls.prom"
     flags = ("-o", tmp_path / "rows.jsonl", "--metrics-file", path, "--run-rate", "1/min", "--no-share")
     with begun("scan", listed(tmp_path / "list.csv", many(50)), *lab.flags, *flags) as process:
-        wait_until(path.exists)
+        wait_until(lambda: has_rows(tmp_path / "rows.jsonl.part"))  # before that nobody may listen to signals yet
         assert values(path)["starttls_run_finished"] == 0
         stopped(process, signal.SIGTERM)
     found = values(path)
