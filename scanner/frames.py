@@ -96,13 +96,14 @@ def gzip_packed(plain: bytes) -> bytes:
 class Packing:
     """How frames are made, and read. `ending` is that of the file's name."""
 
+    name: str
     ending: str
     pack: Callable[[bytes], bytes]
     unpacker: Callable[[], Unpacker]
 
 
-GZIP = Packing(".gz", gzip_packed, Gzip)
-ZSTD = Packing(".zst", zstd_packed, zstd_frame)
+GZIP = Packing("gzip", ".gz", gzip_packed, Gzip)
+ZSTD = Packing("zstd", ".zst", zstd_packed, zstd_frame)
 PACKINGS = {each.ending: each for each in (GZIP, ZSTD)}
 
 

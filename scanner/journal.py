@@ -65,7 +65,7 @@ class Done:
 
     def add(self, n: int) -> None:
         """Mark one row. Raises ValueError for what is no ordinal, or is marked already."""
-        self.refuse((n,))
+        self._refuse(n)
         if n >> 3 >= len(self.bits):
             self.bits.extend(bytes((n >> 3) + 1 - len(self.bits)))
         self.bits[n >> 3] |= 1 << (n & 7)
@@ -74,10 +74,13 @@ class Done:
     def refuse(self, numbers: Sequence[int]) -> None:
         """Raise ValueError where these cannot all be marked."""
         for n in numbers:
-            if not 0 < n < MOST_ROWS or n in self:
-                raise ValueError(f"row {n} is there twice, or cannot be")
+            self._refuse(n)
         if len(set(numbers)) < len(numbers):
             raise ValueError("a row is there twice")
+
+    def _refuse(self, n: int) -> None:
+        if not 0 < n < MOST_ROWS or n in self:
+            raise ValueError(f"row {n} is there twice, or cannot be")
 
 
 @dataclass(slots=True)

@@ -28,18 +28,21 @@ def findings(case: Case, view: View) -> Iterator[Finding]:
     """Everything about one chain."""
     chain = chain_of(view)
     if chain:
-        yield from _lasting(view, trust_answer(case, view), _needs_anchor(case, view))
+        yield from _lasting(view, trust_answer(case, view))
         if ends_soon(chain[0], case.at):
             yield view.finding("certificate-ends-soon", f"on {chain[0].not_after_at:%Y-%m-%d}")
+        roots = [it.subject for it in chain[1:] if it.self_issued]
+        if roots and not _needs_anchor(case, view):
+            yield view.finding("root-sent", roots[0])
 
 
 @once_for_all
-def _lasting(view: View, answer: Answer, needs_anchor: bool) -> tuple[Finding, ...]:  # noqa: FBT001 - one call
-    """Everything that does not depend on the day."""
+def _lasting(view: View, answer: Answer) -> tuple[Finding, ...]:
+    """Everything that depends neither on the day nor on what the domain publishes."""
     chain = chain_of(view)
     of_each = [finding for certificate in chain for finding in _of_certificate(view, certificate)]
     signed = [view.finding("self-signed", chain[0].subject)] if chain[0].self_issued else []
-    return (*of_each, *signed, *_of_order(view, answer, needs_anchor))
+    return (*of_each, *signed, *_of_order(view, answer))
 
 
 def _of_certificate(view: View, it: Certificate) -> Iterator[Finding]:
@@ -59,7 +62,7 @@ def ends_soon(leaf: Certificate, at: datetime) -> bool:
     return end - at < min(SOON, (end - begin) / PART_LEFT)
 
 
-def _of_order(view: View, answer: Answer, needs_anchor: bool) -> Iterator[Finding]:  # noqa: FBT001 - one call
+def _of_order(view: View, answer: Answer) -> Iterator[Finding]:
     """RFC 8446 s4.4.2."""
     chain, fault = chain_of(view), answer.fault
     strays = [upper.subject for lower, upper in pairwise(chain) if upper.subject != lower.issuer]
@@ -67,9 +70,6 @@ def _of_order(view: View, answer: Answer, needs_anchor: bool) -> Iterator[Findin
         yield view.finding("chain-disordered", strays[0])
     if len(chain) == 1 and not chain[0].self_issued and fault is not None and fault.code in NO_ISSUER:
         yield view.finding("no-intermediate", chain[0].issuer)
-    roots = [it.subject for it in chain[1:] if it.self_issued]
-    if roots and not needs_anchor:
-        yield view.finding("root-sent", roots[0])
 
 
 def _needs_anchor(case: Case, view: View) -> bool:

@@ -10,14 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from scanner.assess import dane, hygiene, mta_sts, partners, sources, starttls, status, tls_rpt, webpki
-from scanner.assess.case import (
-    Case,
-    Servers,
-    has_no_address,
-    in_reach,
-    is_bogus,
-    views,
-)
+from scanner.assess.case import Case, Servers, has_no_address, in_reach, is_bogus, views
 from scanner.assess.causes.table import causes
 from scanner.assess.findings import found, weighed
 from scanner.assess.senders.delivery import ALL_MODELS, Predictor

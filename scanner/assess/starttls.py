@@ -7,13 +7,7 @@ Touches: nothing. Source: RFC 3207 sections 4 and 6, RFC 5321 sections 3.1 and 4
 
 from collections.abc import Iterable, Iterator
 
-from scanner.assess.case import (
-    Case,
-    View,
-    lookup_faults,
-    once,
-    once_for_all,
-)
+from scanner.assess.case import Case, View, lookup_faults, once, once_for_all
 from scanner.assess.folding import fold
 from scanner.assess.passing import CUT, passes
 from scanner.model.assessment import Finding, Verdict

@@ -86,12 +86,8 @@ class Verifier:
         self._last: tuple[datetime, crypto.X509Store | None] = (BEGINNING, None)
         self.verifications = 0
 
-    def fault(self, chain: tuple[Certificate, ...], at: datetime) -> ChainFault | None:
-        """Why the chain, leaf first, leads to no anchor; None where it does."""
-        return self.answer(chain, at).fault
-
     def answer(self, chain: tuple[Certificate, ...], at: datetime) -> Answer:
-        """As `fault`, the very same value for as long as it holds."""
+        """Why the chain, leaf first, leads to no anchor, if it does not: the very same value while it holds."""
         key = tuple([it.sha256 for it in chain])
         known = self._known(key, at)
         if known is not None:

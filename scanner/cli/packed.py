@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 
 from scanner import targets
 from scanner.cli.exits import Exit, Refused
-from scanner.frames import PACKINGS
+from scanner.frames import PACKINGS, packing_of
 from scanner.parts import LINE_BYTES
 from scanner.settings import Limits
 
@@ -30,7 +30,7 @@ does no harm in memory, because one line is held at a time.
 def beside(path: str) -> str:
     """Name the certificates of a file of rows: those that are there, packed or not, else plain ones."""
     rows = Path(path)
-    stem = str(rows.with_suffix("")) if rows.suffix.lower() in PACKINGS else path
+    stem = path if packing_of(rows) is None else str(rows.with_suffix(""))
     names = [f"{path}.certificates.jsonl", *(f"{stem}.certificates.jsonl{ending}" for ending in ("", *PACKINGS))]
     return next((each for each in names if Path(each).exists()), names[0])
 

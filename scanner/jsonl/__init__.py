@@ -35,6 +35,7 @@ __all__ = [
     "decode_certificate",
     "encode",
     "encode_certificate",
+    "parsed",
     "replace_assessment",
 ]
 
@@ -61,7 +62,7 @@ def decode(line: bytes, certificates: Mapping[str, bytes] | Certificates) -> Rec
     A row that is not `truncated` comes back as it was, instants to the millisecond. Keys that are not known are passed
     over. Raises ValueError, in one line, for what is not a row of this major version.
     """
-    row = _read(line)
+    row = parsed(line)
     with _refusing_what_is_no("row"):
         return read_record(row, certificates if isinstance(certificates, Certificates) else Certificates(certificates))
 
@@ -71,7 +72,7 @@ def replace_assessment(line: bytes, assessment: Assessment) -> bytes:
 
     Raises ValueError as `decode` does.
     """
-    row = _read(line)
+    row = parsed(line)
     with _refusing_what_is_no("row"):
         sources = [read_text(it["source"]) for it in row["sessions"] if it["role"] == Role.MAIL]
         was_cut = read_flag(row["truncated"])
@@ -95,7 +96,7 @@ def encode_certificate(certificate: Certificate) -> bytes:
 
 def decode_certificate(line: bytes) -> Certificate:
     """Read the certificate again from its DER. Raises ValueError for what is not a line of this major version."""
-    row = _read(line)
+    row = parsed(line)
     with _refusing_what_is_no("certificate"):
         return x509.read(base64.b64decode(row["der"], validate=True))
 
@@ -110,7 +111,7 @@ def _refusing_what_is_no(what: str) -> Iterator[None]:
 
 
 @lru_cache(1)
-def _read(line: bytes) -> Mapping[str, Any]:
+def parsed(line: bytes) -> Mapping[str, Any]:
     """Parse one line and look at its version. Raises ValueError.
 
     Parsing is half of reading, and a row that was read is often the next to be given another judgement.

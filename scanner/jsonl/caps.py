@@ -5,7 +5,7 @@ Touches: nothing. Source: docs/record.md (caps).
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from scanner.text import from_bytes as show_bytes
 from scanner.text import from_str as show
@@ -53,22 +53,6 @@ def ladder() -> Iterator[Caps]:
         yield caps
         caps = Caps(*(most // 2 for most in astuple(caps)))
     yield caps
-
-
-class Same(Generic[T]):
-    """These very values, as a key. To compare them word by word would cost more than to write them."""
-
-    __slots__ = ("ids", "these")
-
-    def __init__(self, *these: T) -> None:
-        self.these = these  # kept, so that nothing else can take their place
-        self.ids = tuple(map(id, these))
-
-    def __hash__(self) -> int:
-        return hash(self.ids)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.ids == self.ids
 
 
 class Pen:

@@ -8,9 +8,8 @@ from functools import lru_cache
 from operator import attrgetter, is_, itemgetter
 from typing import Any
 
-import orjson
-
-from scanner.jsonl.caps import FULL, Pen, Same
+from scanner.jsonl.caps import Pen
+from scanner.jsonl.once import written_once
 from scanner.jsonl.values import (
     ROLES,
     Part,
@@ -96,18 +95,18 @@ def write_cause(cause: Cause, pen: Pen) -> dict[str, object]:
 
 
 def write_predictions(predictions: tuple[Prediction, ...], pen: Pen) -> dict[str, object]:
-    """Write what senders would do. What most rows have in common is written once, while nothing has to be cut."""
-    if pen.caps is not FULL or len(predictions) > FULL.predictions:
-        return pen.listed("predictions", predictions, lambda it: write_prediction(it, pen), pen.caps.predictions)
-    written, is_cut = _kept(Same(*predictions))
-    pen.cut = pen.cut or is_cut
-    return {"predictions": written, "predictions_count": len(predictions), "predictions_truncated": False}
+    """Write what senders would do."""
+    listed = pen.first(predictions, pen.caps.predictions)
+    return {
+        "predictions": _listed(pen, *listed),
+        "predictions_count": len(predictions),
+        "predictions_truncated": len(listed) < len(predictions),
+    }
 
 
-@lru_cache(PREDICTIONS_KEPT)
-def _kept(predictions: Same[Prediction]) -> tuple[orjson.Fragment, bool]:
-    pen = Pen(FULL)
-    return orjson.Fragment(orjson.dumps([write_prediction(it, pen) for it in predictions.these])), pen.cut
+@written_once(PREDICTIONS_KEPT)
+def _listed(pen: Pen, *predictions: Prediction) -> object:
+    return [write_prediction(it, pen) for it in predictions]
 
 
 def write_prediction(prediction: Prediction, pen: Pen) -> dict[str, object]:

@@ -8,10 +8,9 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-import orjson
-
-from scanner.jsonl.caps import FULL, Pen, Same
+from scanner.jsonl.caps import FULL, Pen
 from scanner.jsonl.certificates import Certificates
+from scanner.jsonl.once import written_once
 from scanner.jsonl.values import (
     ROLES,
     STAGES,
@@ -54,18 +53,14 @@ Written = tuple[dict[str, object], dict[str, object], bool]
 
 def write_session(session: Session, pen: Pen) -> object:
     """Write one connection. What thousands of rows have in common is written once, while nothing has to be cut."""
-    if not session.shared or pen.caps is not FULL:
-        return _put_together(session, pen, _written(session, pen))
-    written, is_cut = _kept_whole(Same(session))
-    pen.cut = pen.cut or is_cut
-    return written
+    return _shared(pen, session) if session.shared else _put_together(session, pen, _written(session, pen))
 
 
-@lru_cache(SESSIONS_KEPT)
-def _kept_whole(session: Same[Session]) -> tuple[orjson.Fragment, bool]:
+@written_once(SESSIONS_KEPT)
+def _shared(pen: Pen, session: Session) -> object:
     """The very same session, under the same names."""
-    pen, it = Pen(FULL), session.these[0]
-    return orjson.Fragment(orjson.dumps(_put_together(it, pen, _kept(Held(it))))), pen.cut
+    written = _kept(Held(session)) if pen.caps is FULL else _written(session, pen)
+    return _put_together(session, pen, written)
 
 
 def _put_together(session: Session, pen: Pen, written: Written) -> dict[str, object]:
@@ -163,23 +158,13 @@ def write_handshake(handshake: Handshake | None, pen: Pen) -> dict[str, object] 
         "chain": chain,
         "chain_count": handshake.chain_count,
         "chain_truncated": len(chain) < max(len(handshake.chain), handshake.chain_count),
-        "leaf": _leaf(handshake.chain[0], pen) if handshake.chain else None,
+        "leaf": _leaf(pen, handshake.chain[0]) if handshake.chain else None,
     }
 
 
-def _leaf(leaf: Certificate, pen: Pen) -> object:
-    """Write a certificate that many servers have once, while nothing has to be cut."""
-    if pen.caps is not FULL:
-        return write_leaf(leaf, pen)
-    written, is_cut = _kept_leaf(Same(leaf))
-    pen.cut = pen.cut or is_cut
-    return written
-
-
-@lru_cache(LEAVES_KEPT)
-def _kept_leaf(leaf: Same[Certificate]) -> tuple[dict[str, object], bool]:
-    pen = Pen(FULL)
-    return write_leaf(leaf.these[0], pen), pen.cut
+@written_once(LEAVES_KEPT)
+def _leaf(pen: Pen, leaf: Certificate) -> object:
+    return write_leaf(leaf, pen)
 
 
 def write_leaf(leaf: Certificate, pen: Pen) -> dict[str, object]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self, cast
 
-from scanner.frames import CHUNK_BYTES, GZIP, UNPACKING, ZSTD, Unpacker
+from scanner.frames import CHUNK_BYTES, GZIP, UNPACKING, ZSTD, Packing, Unpacker, packing_of
 from scanner.settings import Limits
 from scanner.targets.refusal import ListRefused, quoted
 
@@ -24,7 +24,6 @@ STANDARD = Limits()
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = (b"\x28\xb5\x2f\xfd", *(bytes((low, 0x2A, 0x4D, 0x18)) for low in range(0x50, 0x60)))
 """A frame, and the sixteen kinds of skippable frame (RFC 8878 section 3.1.2), with which pzstd begins."""
-UNPACKERS = {"gzip": GZIP.unpacker, "zstd": ZSTD.unpacker}
 STRANGERS = {
     b"PK\x03\x04": "a zip archive or spreadsheet: unpack it (`unzip -p`) or save it as CSV",
     b"\xfd7zX": "xz: unpack it with `xz -dc`",
@@ -179,20 +178,22 @@ def unpacked(stream: ByteStream, path: str, limits: Limits) -> ByteStream:
             raise ListRefused(f"{quoted((path,))} is no list but {what}")
     begun = Begun(head, stream)
     packing = told_by(head)
-    named = {".gz": "gzip", ".zst": "zstd"}.get(Path(path).suffix.lower(), packing)
-    if named != packing:
-        raise ListRefused(f"{quoted((path,))} is not {named} inside, whatever its name says: rename or pack it again")
-    return Unpacked(begun, UNPACKERS[packing], limits.list_expansion) if packing else begun
+    named = packing_of(Path(path))
+    if named is not None and named is not packing:
+        raise ListRefused(
+            f"{quoted((path,))} is not {named.name} inside, whatever its name says: rename or pack it again"
+        )
+    return begun if packing is None else Unpacked(begun, packing.unpacker, limits.list_expansion)
 
 
-def told_by(head: bytes) -> str:
-    """Name what the first four bytes are the beginning of; empty for plain."""
-    return "gzip" if head.startswith(GZIP_MAGIC) else "zstd" if head.startswith(ZSTD_MAGIC) else ""
+def told_by(head: bytes) -> Packing | None:
+    """Find out what the first four bytes are the beginning of; None for plain."""
+    return GZIP if head.startswith(GZIP_MAGIC) else ZSTD if head.startswith(ZSTD_MAGIC) else None
 
 
 def is_packed(head: bytes) -> bool:
     """Tell by its first four bytes whether a file would be unpacked."""
-    return bool(told_by(head))
+    return told_by(head) is not None
 
 
 def first_bytes(read: Callable[[int], bytes]) -> bytes:

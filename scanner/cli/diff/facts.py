@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from scanner import text
+from scanner.assess.chains import SOON
 from scanner.jsonl.judgement import AXES, DELIVERY
 from scanner.model.assessment import Outcome, Status, Verdict
-from scanner.model.fault import Kind
 from scanner.model.session import Hello
+from scanner.protocols.tlsa import NO_RECORDS
 
 Part = Mapping[str, Any]
 Place = tuple[str, str]
@@ -30,9 +31,7 @@ KINDS = (*IN_HEAD, *IN_HEAD_TOO, "mx", *OF_POLICIES, *OF_HOSTS)
 """Everything that is compared, in the order in which it is told."""
 
 NOT_LOOKED_AT = frozenset({Status.EXCLUDED, Status.INPUT_ERROR})
-NO_RECORDS = frozenset({Kind.NODATA, Kind.NXDOMAIN})
-OF_SENDERS = frozenset({Hello.USUAL, Hello.WIDE})
-SOON = timedelta(days=14)
+OF_SENDERS = frozenset(hello for hello in Hello if not hello.is_deep)
 EXPIRED, EXPIRES_SOON = "expired", f"expires within {SOON.days} days"
 NOTHING = frozenset[str]()
 

@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import orjson
-
-from scanner import schema
+from scanner import jsonl
 from scanner.cli.diff.changes import Difference, difference, gone
 from scanner.cli.diff.facts import Facts, facts_of
 from scanner.cli.exits import Exit, Refused
@@ -64,10 +62,7 @@ class Rows:
 
 def read(line: bytes) -> Facts:
     """Read one row. Raises ValueError, TypeError, KeyError or AttributeError for what is none of this version."""
-    row = orjson.loads(line)
-    if str(row["schema"]).partition(".")[0] != schema.MAJOR:
-        raise ValueError(f"schema {row['schema']!a} is not {schema.MAJOR}.x")
-    return facts_of(row)
+    return facts_of(jsonl.parsed(line))
 
 
 @contextlib.contextmanager

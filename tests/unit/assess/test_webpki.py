@@ -58,7 +58,7 @@ def openssl_trusts(name: str, room: Path, moment: datetime.datetime) -> bool:
 @pytest.mark.parametrize("name", CHAINS)
 def test_openssl_verify_says_the_same_about_trust(name: str, tmp_path: Path) -> None:
     chain = authority().chain(name)
-    ours = authority().judge.verifier.fault(chain, AT) is None
+    ours = authority().judge.verifier.answer(chain, AT).fault is None
     assert ours is (name in TRUSTED)
     assert ours is openssl_trusts(name, tmp_path, inside(chain[0], AT))
 
@@ -153,7 +153,7 @@ def test_the_ends_of_the_calendar_are_no_trouble(year: int) -> None:
     end = datetime.datetime(year, 1 if year == 1 else 12, 1 if year == 1 else 31, tzinfo=datetime.UTC)
     leaf, *others = authority().chain("good")
     odd = (replace(leaf, not_before_at=end, not_after_at=end), *others)
-    assert isinstance(authority().judge.verifier.fault(odd, AT), ChainFault | None)
+    assert isinstance(authority().judge.verifier.answer(odd, AT).fault, ChainFault | None)
 
 
 def test_a_chain_is_verified_once_however_many_domains_share_it() -> None:
@@ -166,19 +166,19 @@ def test_a_chain_is_verified_once_however_many_domains_share_it() -> None:
 def test_what_is_remembered_is_bounded() -> None:
     verifier = Verifier(trust("test", authority().root.pem), remembered=1)
     for name in ("good", "wildcard", "good"):
-        verifier.fault(authority().chain(name), AT)
+        verifier.answer(authority().chain(name), AT)
     assert verifier.verifications == 3
 
 
 def test_what_is_remembered_never_outlives_a_certificate_above_the_leaf() -> None:
     verifier = Verifier(trust("test", authority().root.pem))
     chain = authority().chain("long leaf")
-    assert verifier.fault(chain, AT) is None
-    assert verifier.fault(chain, AT + DAY) is None
-    later = verifier.fault(chain, AT + 150 * DAY)
+    assert verifier.answer(chain, AT).fault is None
+    assert verifier.answer(chain, AT + DAY).fault is None
+    later = verifier.answer(chain, AT + 150 * DAY).fault
     assert later is not None
     assert (later.code, later.depth) == (10, 1)
-    assert verifier.fault(chain, AT) is None
+    assert verifier.answer(chain, AT).fault is None
     assert verifier.verifications == 3
 
 
@@ -189,7 +189,7 @@ def test_a_store_of_another_moment_never_changes_an_answer(name: str) -> None:
     chain, shared = authority().chain(name), Verifier(anchors, remembered=0)
     for days in (0, 1, 150, 0, -150, 5000, 0, -5000, 99, 100, 101):
         moment = AT + days * DAY
-        assert shared.fault(chain, moment) == Verifier(anchors).fault(chain, moment)
+        assert shared.answer(chain, moment).fault == Verifier(anchors).answer(chain, moment).fault
 
 
 @pytest.mark.parametrize("name", CHAINS)
