@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from backports import zstd
 
 from scanner.cli import main
 from scanner.cli.exits import Exit
+from scanner.frames import zstd_packed
 from tests.commands.starttls import (
     COMMAND,
     PATIENCE_S,
@@ -135,7 +135,7 @@ def test_a_list_that_is_cut_off_gives_its_rows_and_is_never_called_complete(
 ) -> None:
     """All rows are excluded: nothing needs to be sent for this."""
     halves = ("".join(f"{os.urandom(8).hex()}.lab.test\n" for _ in range(1000)).encode() for _ in range(2))
-    packed = b"".join(map(gzip.compress if name.endswith("gz") else zstd.compress, halves))
+    packed = b"".join(map(gzip.compress if name.endswith("gz") else zstd_packed, halves))
     (tmp_path / name).write_bytes(packed[: len(packed) * 3 // 4])
     (tmp_path / "exclude").write_text("lab.test\n")
     flags = ("--exclude", tmp_path / "exclude", *lab.flags)

@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 MAIL, WITNESS = "127.9.0.1", "127.9.0.2"
-PATIENCE_S = 10
+PATIENCE_S = 30
 
 
 def start() -> tuple[subprocess.Popen[str], dict[str, Any]]:
@@ -73,8 +73,8 @@ def connect(lab: dict[str, Any], name: str, source: str = MAIL) -> smtplib.SMTP:
     """Say nothing yet; the greeting is read and good."""
     address = address_of(lab, f"mx-{name}.lab.test")
     client = smtplib.SMTP(timeout=PATIENCE_S, source_address=(source, 0))
-    client._host = f"mx-{name}.lab.test"  # type: ignore[attr-defined]
     client.connect(address, lab["smtp_port"])
+    client._host = f"mx-{name}.lab.test"  # type: ignore[attr-defined]
     return client
 
 
