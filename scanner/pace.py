@@ -14,7 +14,7 @@ RFC 3463 section 3.8 (X.7: security or policy); RFC 3207 section 4 (454).
 import ipaddress
 import math
 import re
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
@@ -173,7 +173,7 @@ class Ledger:
         self._draw = draw
         self._rules = _rules(pace, limits)
         self._gates: dict[Key, _Gate] = {}
-        self._parked: dict[Key, str] = {}
+        self._parked: OrderedDict[Key, str] = OrderedDict()
         self._connections: Counter[str] = Counter()
         self._shortest_s = dict.fromkeys(Cap, NEVER_S)
 
@@ -266,7 +266,7 @@ class Ledger:
     def _park(self, key: Key, why: str) -> None:
         self._parked.setdefault(key, why)
         if len(self._parked) > self._remembered:
-            del self._parked[next(iter(self._parked))]
+            self._parked.popitem(last=False)
 
     def _sweep(self, now_s: float) -> None:
         """Forget what may be forgotten; the next sweep waits for as many again, so that it costs little."""

@@ -8,6 +8,7 @@ Touches: nothing. Source: none.
 
 import hashlib
 from base64 import b64decode, b64encode
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -36,7 +37,7 @@ class Sent:
     """The certificates that this end has told, the oldest first; `most` of them, none that is huge."""
 
     most: int = CERTIFICATES_REMEMBERED
-    _known: dict[str, None] = field(default_factory=dict)
+    _known: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def write(self, it: Certificate) -> object:
         """Tell its digest where the other end knows it, else all of it."""
@@ -52,7 +53,7 @@ class Received:
 
     read: Callable[[bytes], Certificate]
     most: int = CERTIFICATES_REMEMBERED
-    _known: dict[str, Certificate] = field(default_factory=dict)
+    _known: OrderedDict[str, Certificate] = field(default_factory=OrderedDict)
 
     def certificate(self, told: Any) -> Certificate:
         """Undo `Sent.write`."""
@@ -64,13 +65,13 @@ class Received:
         return it
 
 
-def remember(known: dict[str, T], sha256: str, value: T, size_and_most: tuple[int, int]) -> None:
+def remember(known: OrderedDict[str, T], sha256: str, value: T, size_and_most: tuple[int, int]) -> None:
     """Keep it, and forget the oldest beyond so many. The same certificates lead to the same at both ends."""
     size, most = size_and_most
     if size <= CERTIFICATE_REMEMBERED_BYTES:
         known[sha256] = value
         if len(known) > most:
-            del known[next(iter(known))]
+            known.popitem(last=False)
 
 
 def unread(der: bytes) -> Certificate:
