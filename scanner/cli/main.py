@@ -2,9 +2,10 @@
 
 A command's module is imported only when it is asked for: help must not wait for a TLS library.
 
-Touches: argv, environment, standard streams. Source: docs/record.md (commands, exit codes).
+Touches: argv, environment, standard streams, signals. Source: docs/record.md (commands, exit codes).
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import NoReturn
 
 from scanner import __version__
 from scanner.cli.exits import Exit, Refused
+from scanner.cli.interruption import heed_interruption, remember_interruption
 from scanner.cli.streams import replace_closed, say, show
 
 COMMANDS = {
@@ -40,13 +42,16 @@ Command = Callable[[Sequence[str], Mapping[str, str]], Exit]
 def main() -> None:
     """Run one command and exit."""
     replace_closed()
+    remember_interruption()
     leave(run(sys.argv[1:], os.environ))
 
 
 def leave(code: Exit) -> NoReturn:
-    """Exit, also while a thread reads a list that does not end: Python itself would wait for that thread."""
+    """Exit with this code, and now: Python itself would wait for a thread that reads a list without end, and might die
+    of an interruption that was caught long ago.
+    """
     say("")
-    if threading.active_count() > 1:
+    if threading.active_count() > 1 or code is Exit.INTERRUPTED:
         os._exit(code)
     sys.exit(code)
 
@@ -62,6 +67,8 @@ def run(words: Sequence[str], environment: Mapping[str, str]) -> Exit:
     except BrokenPipeError:
         return Exit.CONSUMER_GONE
     except KeyboardInterrupt:
+        with contextlib.suppress(BrokenPipeError, Refused):
+            show("")
         tell(Exit.INTERRUPTED, "interrupted before anything was done")
         return Exit.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - our bug, whose text may quote a peer
@@ -79,7 +86,9 @@ def asked(words: Sequence[str], environment: Mapping[str, str]) -> Exit:
         show(f"{usage()}\n")
         return Exit.OK if words else Exit.USAGE
     try:
-        return command(words[0])(words[1:], environment)
+        wanted = command(words[0])
+        heed_interruption()
+        return wanted(words[1:], environment)
     except SystemExit as left:  # argparse has shown the help that was asked for
         return Exit(int(left.code or 0))
 

@@ -17,6 +17,7 @@ import anyio
 from scanner.cli import laboratory
 from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit, Refused
+from scanner.cli.interruption import leave_it_to_the_loop
 from scanner.cli.job import Job, prepared
 from scanner.cli.main import tell
 from scanner.cli.options import SCAN, Chosen, add_to, chosen_from
@@ -59,6 +60,7 @@ def ended(job: Job) -> tuple[Exit, str]:
     """Run to the end."""
     from scanner.cli.motion import Ending, scan_list  # noqa: PLC0415 - what is refused must not wait for DNS and HTTP libraries
 
+    leave_it_to_the_loop()
     if not job.chosen["quiet"]:
         say(f"list: {job.targets.decision}\n")
     endings: list[Ending] = []

@@ -1,5 +1,6 @@
 import signal
 import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from scanner.cli.exits import Exit
 from tests.commands.starttls import (
     PATIENCE_S,
     PATIENT,
+    ROOT,
     SILENT,
     Ended,
     Lab,
@@ -152,6 +154,21 @@ def test_a_list_that_never_begins_can_be_left_too(lab: Lab) -> None:
         assert run.wait(WITHIN_S) == Exit.INTERRUPTED
         assert run.stderr is not None
         assert b"Traceback" not in run.stderr.read()
+
+
+def test_an_interruption_that_python_drops_at_the_start_is_heeded_all_the_same(lab: Lab) -> None:
+    words = [sys.executable, "-m", "tests.commands.dropping", "scan", *lab.flags]
+    with subprocess.Popen(
+        words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        try:
+            assert run.wait(WITHIN_S) == Exit.INTERRUPTED
+            assert run.stderr is not None
+            said = run.stderr.read()
+            assert b"Exception ignored" in said  # it was dropped indeed
+            assert b"interrupted before anything was done" in said
+        finally:
+            run.kill()
 
 
 def test_an_embedded_lab_ends_with_its_scan() -> None:
