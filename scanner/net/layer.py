@@ -10,10 +10,13 @@ import asyncio
 import ssl
 from collections.abc import Callable, Iterator
 
-from scanner.model.fault import Fault
+from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.net.sockets import settle
 
 PIECE_BYTES = 16 * 1024  # RFC 8446 s5.1: no record holds more
+KEPT_MOST_BYTES = 256 * 1024
+"""More than OpenSSL takes of a whole handshake, the longest chain of certificates included."""
+FLOOD = Fault(Stage.HANDSHAKE, Kind.NOT_TLS, Side.REMOTE, "a flood in the handshake")
 
 
 class Layer:
@@ -34,10 +37,54 @@ class Layer:
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self.shaken: asyncio.Future[Fault | None] = loop.create_future()
         self.is_closed = False
+        self._loop = loop
+        self._moved: asyncio.Event | None = None
+        self._kept = bytearray()
+        self._end: tuple[Fault | None, Exception | None] | None = None
 
     def begin(self) -> None:
         """Send the ClientHello. Raises ssl.SSLError."""
         self._shake()
+
+    async def shake_apart(self) -> None:
+        """Shake hands in a thread, step by step: the loop goes on while a long key is worked out. Raises ssl.SSLError.
+
+        Nothing else may touch TLS meanwhile. What comes in is kept, and so is the end of the connection or of our
+        time, until everything that came before it was looked at.
+        """
+        moved = self._moved = asyncio.Event()
+        while not self.shaken.done():
+            moved.clear()
+            end = self._end
+            self._incoming.write(self.take_kept())
+            try:
+                await self._loop.run_in_executor(None, self.tls.do_handshake)
+            except ssl.SSLWantReadError:
+                self.flush()
+                if end is not None:
+                    settle(self.shaken, *end)
+                else:
+                    await moved.wait()
+            else:
+                settle(self.shaken, None)
+        self._moved = None
+
+    def keeps(self, data: bytes) -> bool:
+        """Keep bytes of the wire for later, where a thread is at work; a flood ends the handshake and is not kept."""
+        if self._moved is None:
+            return False
+        if len(self._kept) + len(data) > KEPT_MOST_BYTES:
+            self.break_off(None, FLOOD)
+        else:
+            self._kept += data
+            self._moved.set()
+        return True
+
+    def take_kept(self) -> bytes:
+        """Hand over what was kept."""
+        kept = bytes(self._kept)
+        self._kept.clear()
+        return kept
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take bytes of the wire, and give what the peer said. Raises ssl.SSLError for what is no TLS, and alerts."""
@@ -57,9 +104,13 @@ class Layer:
         self.tls.write(data)
         self.flush()
 
-    def break_off(self, error: Exception) -> None:
-        """End a handshake that is not over; nothing where it is."""
-        settle(self.shaken, None, error)
+    def break_off(self, error: Exception | None, fault: Fault | None = None) -> None:
+        """End a handshake that is not over, with an exception or a fault; nothing where it is."""
+        if self._moved is None:
+            settle(self.shaken, fault, error)
+        else:
+            self._end = self._end or (fault, error)
+            self._moved.set()
 
     def _shake(self) -> None:
         try:

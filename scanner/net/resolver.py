@@ -26,7 +26,7 @@ import pycares
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.route import Answer, MxRecord, TlsaRecord
 from scanner.net.answers import assembled, follow, is_askable, server_address, unaskable
-from scanner.net.sockets import blame, settle
+from scanner.net.sockets import blame, call_late, settle
 
 T = TypeVar("T")
 
@@ -201,7 +201,7 @@ class AiodnsResolver:
         timer: asyncio.TimerHandle | None = None
         try:
             answer = channel.resolver.query_dns(name, kind)
-            timer = asyncio.get_running_loop().call_later(self._deadline_s, settle, answer, self._late)
+            timer = call_late(self._deadline_s, settle, answer, self._late)
             return await answer
         except aiodns.error.DNSError as error:
             return _fault(error)

@@ -162,7 +162,8 @@ class Talk:
         hello = self.hello
         name = None if hello is Hello.WIDE else tls.sni(self.endpoint.server_name)
         deadline_s = self._left_s(self._tools.deadlines.handshake_s)
-        fault = await self._tap.upgrade(self._tools.context(hello), name, deadline_s)
+        context, is_long = self._tools.context(hello), hello in tls.LONG
+        fault = await self._tap.upgrade(context, name, deadline_s, is_long=is_long)
         if fault is not None:
             return fault
         handshake = self._handshake(name or "")

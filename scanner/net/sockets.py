@@ -4,7 +4,7 @@ Names never come here: an address is text that `ipaddress` reads, and it is chec
 that nothing between a lookup and a connection can swap it.
 
 Touches: network. Source: RFC 793 section 3.4 (refused, reset), RFC 1122 section 3.2.2.1 and RFC 4443 section 3.1
-(unreachable), ip(7) IP_BIND_ADDRESS_NO_PORT.
+(unreachable), ip(7) IP_BIND_ADDRESS_NO_PORT, tcp(7) TCP_INFO.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import errno
 import ipaddress
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from scanner.model.fault import Fault, Kind, Side, Stage
@@ -54,6 +55,8 @@ DISCARD_PORT = 9
 _SAID_OF_A_ROUTE = frozenset({errno.ENETUNREACH, errno.EACCES, errno.EHOSTUNREACH, errno.EINVAL})
 """What a router far away says by ICMP, and what our own kernel says of a route of kind throw, prohibit, unreachable or
 blackhole (ip-route(8))."""
+_BYTES_ACKED = slice(120, 128)
+"""Where TCP_INFO counts the bytes that the peer acknowledged: one of them as soon as the connection is there."""
 
 
 def blame(error: OSError, stage: Stage) -> Fault:
@@ -79,7 +82,7 @@ def open_socket(address: str, source_address: str, allow: tuple[Network, ...]) -
 async def connect(
     address: str, port: int, source_address: str, allow: tuple[Network, ...], deadline_s: float
 ) -> socket.socket | Fault:
-    """Return a connected socket, or why there is none."""
+    """Return a connected socket, or why there is none; one whose peer hung up already has its last words to read."""
     opened = open_socket(address, source_address, allow)
     if isinstance(opened, Fault):
         return opened
@@ -102,20 +105,38 @@ async def _joined(opened: socket.socket, there: tuple[str, int], deadline_s: flo
     loop = asyncio.get_running_loop()
     code = opened.connect_ex(there)
     if code == errno.EINPROGRESS:
-        ready: asyncio.Future[Fault | None] = loop.create_future()
-        timer = loop.call_later(deadline_s, settle, ready, late)
+        ready: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(deadline_s, settle, ready, None)
         loop.add_writer(opened, settle, ready, None)
         try:
-            fault = await ready
+            await ready
         finally:
             timer.cancel()
             loop.remove_writer(opened)
-        if fault is not None:
-            return fault
-        code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    elif code:
+        raise OSError(code, os.strerror(code))
+    try:  # whoever woke us: that a deadline is over says little about a loop that was held up
+        return _wrong_peer(opened, there[0])
+    except OSError:
+        return None if _was_joined(opened) else _missed(opened, late)
+
+
+def _missed(opened: socket.socket, late: Fault) -> Fault:
+    """Say that nothing came yet. Raises OSError where something did."""
+    code = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if code:
         raise OSError(code, os.strerror(code))
-    return _wrong_peer(opened, there[0])
+    return late
+
+
+def _was_joined(gone: socket.socket) -> bool:
+    """Whether the peer took the connection before it hung up (tcp(7), TCP_INFO).
+
+    SO_ERROR would tell, and take the error away: before its reset a peer may have said why, in a 421 perhaps, and
+    whoever reads these last words has to read the reset behind them.
+    """
+    told = gone.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.stop)
+    return any(told[_BYTES_ACKED])
 
 
 def settle(future: asyncio.Future[Any], value: object, error: Exception | None = None) -> None:
@@ -127,6 +148,17 @@ def settle(future: asyncio.Future[Any], value: object, error: Exception | None =
     else:
         future.set_exception(error)
         future.exception()
+
+
+def call_late(deadline_s: float, callback: Callable[..., object], *words: object) -> asyncio.TimerHandle:
+    """Call back at a deadline, in seconds, as soon as the running loop has looked at its sockets once more.
+
+    A loop that was held up has not looked meanwhile: what came in time waits in the kernel, and a timer may fire before
+    it looks again. So this takes three turns: it looks in one of them, and tells what it saw in the next.
+    """
+    loop = asyncio.get_running_loop()
+    soon: Callable[..., object] = loop.call_soon
+    return loop.call_later(deadline_s, soon, soon, soon, callback, *words)
 
 
 def any_address() -> str:
@@ -165,7 +197,7 @@ def bound(version: int, source_address: str, kind: socket.SocketKind) -> socket.
 
 
 def _wrong_peer(connected: socket.socket, address: str) -> Fault | None:
-    """Whether we are where we wanted to be."""
+    """Whether we are where we wanted to be. Raises OSError where we are nowhere."""
     there = connected.getpeername()[0]
     if there == address or ipaddress.ip_address(there) == ipaddress.ip_address(address):
         return None

@@ -23,7 +23,7 @@ from aiosmtplib.response import SMTPResponse
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.session import Oddity, Reply
 from scanner.net.layer import Layer
-from scanner.net.sockets import blame, settle
+from scanner.net.sockets import blame, call_late, settle
 from scanner.net.tls import tls_fault
 from scanner.protocols.replies import ReplyReader
 
@@ -86,6 +86,8 @@ class Tap(SMTPProtocol):
         """Take what comes, through TLS where we are that far."""
         if self._layer is None:
             self._hear(data)
+            return
+        if self._layer.keeps(data):
             return
         try:
             for plain in self._layer.feed(data):
@@ -150,7 +152,7 @@ class Tap(SMTPProtocol):
         if waiter is None:
             raise SMTPServerDisconnected("Connection lost")
         self._response_pending = True
-        timer = self._loop.call_later(timeout or 0.0, _give_up, waiter)
+        timer = call_late(timeout or 0.0, _give_up, waiter)
         try:
             with contextlib.suppress(SMTPException):
                 await waiter
@@ -173,22 +175,30 @@ class Tap(SMTPProtocol):
             else:
                 await self.read_response(timeout=asked.deadline_s)
         except (SMTPException, OSError) as error:
+            await self._end_told()
             fault = self._fault(error)
         return self._answered(fault)
 
-    async def upgrade(self, context: ssl.SSLContext, server_name: str | None, deadline_s: float) -> Fault | None:
-        """Shake hands (RFC 3207 s4.2). The stage of a fault is HANDSHAKE."""
+    async def upgrade(
+        self, context: ssl.SSLContext, server_name: str | None, deadline_s: float, *, is_long: bool = False
+    ) -> Fault | None:
+        """Shake hands (RFC 3207 s4.2); `is_long` may take much work. The stage of a fault is HANDSHAKE."""
         if self._is_flooded:  # we hung up
             return Fault(Stage.HANDSHAKE, Kind.NOT_TLS, Side.REMOTE, "a flood in plain")
         if not self.is_connected:
+            await self._end_told()
             return self._loss(Stage.HANDSHAKE, self._lost_to)
         plain = cast("asyncio.WriteTransport", self.transport)
         late = Fault(Stage.HANDSHAKE, Kind.TIMEOUT, Side.REMOTE, f"no handshake in {deadline_s:g} s")
         layer = Layer(context, server_name, plain.write, self._loop)
-        timer = self._loop.call_later(deadline_s, settle, layer.shaken, late)
+        timer = call_late(deadline_s, layer.break_off, None, late)
         self._layer = layer
         try:
-            layer.begin()
+            if is_long:
+                await layer.shake_apart()
+                self.data_received(layer.take_kept())
+            else:
+                layer.begin()
             return await layer.shaken
         except OSError as error:
             return self._loss(Stage.HANDSHAKE, error)
@@ -199,6 +209,11 @@ class Tap(SMTPProtocol):
         """Let go of the socket without a farewell: a hostile peer would hold it."""
         if self.transport is not None:
             cast("asyncio.WriteTransport", self.transport).abort()
+
+    async def _end_told(self) -> None:
+        """Wait for the turn in which the loop says how a connection ended that it knows to be over."""
+        if self.transport is not None and self.transport.is_closing():
+            await asyncio.sleep(0)
 
     def _at_a_glance(self, data: bytes) -> Reply | None:
         """The reply, where it is all of `data`, the first that came, and as most replies are."""

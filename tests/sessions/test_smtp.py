@@ -63,7 +63,7 @@ GREETINGS: list[tuple[str, tuple[play.Act, ...], Kind, int | None]] = [
     ("one byte at a time, for ever", (play.drip(b"220-" + b"x" * 100, 0.05),), Kind.TIMEOUT, None),
     ("closed", (), Kind.CLOSED, None),
     ("closed after half", (play.say(b"220-mx\r\n"),), Kind.CLOSED, None),
-    ("reset", (play.pause(0.05), play.reset), Kind.RESET, 104),
+    ("reset", (play.reset,), Kind.RESET, 104),
     ("HTTP, then closed", (play.say(b"HTTP/1.1 400 Bad Request\r\n\r\n"),), Kind.MALFORMED, None),
     ("SSH, then silence", (play.say(b"SSH-2.0-OpenSSH_9.2\r\n"), play.hold), Kind.MALFORMED, None),
     ("a TLS alert", (play.say(b"\x15\x03\x01\x00\x02\x02\x28"), play.hold), Kind.MALFORMED, None),
