@@ -125,3 +125,11 @@ MANNERS = {
     "client-optional": Manner(client_certificate=ssl.CERT_OPTIONAL),
     "needs-sni": Manner(needs_sni=True),
 }
+
+LARGE_KEYS = frozenset({"rsa-8192", "rsa-16384", "rsa-exponent"})
+LARGE_GROUP_BITS = 8192
+
+
+def is_slow(identity: str, manner: str) -> bool:
+    """Tell whether a handshake costs the server more than a hundredth of a second of a processor."""
+    return IDENTITIES[identity].key in LARGE_KEYS or MANNERS[manner].dh_bits >= LARGE_GROUP_BITS

@@ -2,7 +2,7 @@
 
 TLS runs over memory buffers, so that an alert is sent before the connection ends.
 
-Touches: network. Source: RFC 8446 section 4.1, RFC 793 section 3.5 (FIN and RST).
+Touches: network, threads (where a key takes long). Source: RFC 8446 section 4.1, RFC 793 section 3.5 (FIN and RST).
 """
 
 import asyncio
@@ -13,10 +13,11 @@ import struct
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from scanner.lab.identities import is_slow
 from scanner.lab.script import Act, Acts, Close, Drip, Encrypt, Flood, Hear, Hold, Pause, Reset, Say, Trap
 
-LIFE_S = 15.0
-"""No connection of the lab lives longer."""
+LIFE_S = 60.0
+"""No connection of the lab lives longer: longer than a client waits for any one reply, on a loaded machine too."""
 READ_BYTES = 64 * 1024
 LINE_BYTES = 4096
 
@@ -68,11 +69,14 @@ class Wire:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def encrypt(self, context: ssl.SSLContext) -> None:
-        """Be the server of a handshake. An alert of ours goes out before the connection ends."""
+    async def encrypt(self, context: ssl.SSLContext, *, is_slow: bool = False) -> None:
+        """Be the server of a handshake. An alert of ours goes out before the connection ends.
+
+        What is slow is worked out in a thread, without the interpreter: no other peer becomes late by it.
+        """
         self._pending.clear()  # RFC 3207 s4.2: nothing said in plain counts any longer
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        await self._through_tls(lambda tls: tls.do_handshake())
+        await self._through_tls(lambda tls: tls.do_handshake(), is_slow=is_slow)
         self._writer.write(self._outgoing.read())
 
     async def perform(self, acts: Acts) -> None:
@@ -145,12 +149,12 @@ class Wire:
             raise EOFError
         return data
 
-    async def _through_tls(self, step: Callable[[ssl.SSLObject], Any]) -> bytes:
+    async def _through_tls(self, step: Callable[[ssl.SSLObject], Any], *, is_slow: bool = False) -> bytes:
         """Take one step of TLS, with as many turns of the wire as it needs."""
         tls = self._tls
         while tls is not None:
             try:
-                done = step(tls)
+                done = await asyncio.to_thread(step, tls) if is_slow else step(tls)
             except ssl.SSLWantReadError:
                 await self._flush()
                 self._incoming.write(await self._receive())
@@ -174,7 +178,7 @@ PERFORM: dict[type[Act], Callable[[Wire, Any], Awaitable[Any]]] = {
     Pause: lambda _, act: asyncio.sleep(act.seconds),
     Hear: lambda wire, _: wire.read(),
     Trap: Wire.trap,
-    Encrypt: lambda wire, act: wire.encrypt(wire.context(act)),
+    Encrypt: lambda wire, act: wire.encrypt(wire.context(act), is_slow=is_slow(act.identity, act.manner)),
     Close: Wire.end,
     Reset: Wire.end,
     Hold: lambda wire, _: wire.hold(),

@@ -19,10 +19,11 @@ import orjson
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "scanner")
-PATIENCE_S = 50
+PATIENCE_S = 100
+"""Only a command that hangs takes so long: where ten others want the processor, its start alone may take half of it."""
 SILENT = "connect-refused.lab.test"
 """In the lab nobody listens where its mail goes: the address is free for a peer of the test's own."""
-PATIENT = ("--greeting-deadline", "60s", "--session-deadline", "120s")
+PATIENT = ("--greeting-deadline", "600s", "--session-deadline", "600s")
 """A silent peer is waited for longer than any test."""
 
 

@@ -28,13 +28,12 @@ from tests.commands.starttls import (
     starttls,
     wait_until,
 )
+from tests.lab import judging
 from tests.lab.judging import Row, wrongs
 
 ROWS = 300
 STOPPED_S = 5.0
 """Longer than every deadline of the lab's profile but that of a whole session."""
-STEPS_S = {"greeting": 6, "ehlo": 6, "starttls": 5, "handshake": 5, "session": 18, "dns": 12, "connect": 3}
-"""Longer than the lab's own deadlines: a loaded machine must not look like a slow peer."""
 
 
 def workers_of(run: subprocess.Popen[bytes]) -> list[int]:
@@ -58,15 +57,15 @@ def kill(pids: list[int]) -> None:
 def lab_rows() -> dict[str, Row]:
     """The rows of the whole lab, by domain; a domain that is listed twice keeps its first row."""
     command = [sys.executable, "-m", "scanner", "scan", "--lab", str(ROOT / "inputs" / "lab.csv"), "-q"]
-    command += [word for step, limit_s in STEPS_S.items() for word in (f"--{step}-deadline", f"{limit_s}s")]
-    done = subprocess.run([*command, "--processes", "2"], capture_output=True, check=True, timeout=110)
+    command += [word for step, limit_s in judging.PATIENT.items() for word in (f"--{step}-deadline", f"{limit_s}s")]
+    done = subprocess.run([*command, "--processes", "2"], capture_output=True, check=True, timeout=judging.HANGS_S)
     found: dict[str, Row] = {}
     for row in sorted(rows_of(done.stdout), key=lambda each: each["n"]):
         found.setdefault(row["domain"], row)
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(judging.HANGS_S + 20)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_a_scenario_is_judged_as_its_table_says(scenario: Scenario, lab_rows: dict[str, Row]) -> None:
     assert wrongs(scenario, lab_rows[scenario.domain]) == []

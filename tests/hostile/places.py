@@ -24,7 +24,7 @@ PATIENT = {
     "policy": 8,
     "dns": 7,
 }
-"""Seconds: a loaded machine must not look like a slow peer, and the lab itself hangs up after 15."""
+"""Seconds: a loaded machine must not look like a slow peer, and the lab itself hangs up after a minute."""
 
 
 @dataclass(frozen=True, slots=True)

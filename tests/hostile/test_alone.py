@@ -22,7 +22,7 @@ from tests.hostile.watching import Watched, watched
 from tests.lab.judging import Row, wrongs
 
 CPU_MOST_S = 1.0
-HELD_UP_MOST_S = 0.5
+HELD_UP_MOST_S = 0.25
 GROWN_MOST_MB = 48.0
 LATE_MOST_S = 4.0
 """What a loaded machine may add to a deadline."""

@@ -7,6 +7,20 @@ from scanner.lab.scenario import Scenario
 
 AXES = ("status", "starttls", "webpki", "dane", "mta_sts", "tls_rpt", "differs_by_source")
 Row = dict[str, Any]
+PATIENT = {
+    "connect": 6,
+    "greeting": 12,
+    "ehlo": 12,
+    "starttls": 12,
+    "handshake": 15,
+    "session": 50,
+    "dns": 12,
+    "policy": 12,
+}
+"""Seconds, longer than the lab's own deadlines: a loaded machine must not look like a slow peer. None of them makes the
+scan longer than the fifty seconds that one domain takes whose resolver is silent four times."""
+HANGS_S = 400
+"""Only a scan that hangs takes so long; where ten others want the processor it may take four minutes."""
 
 
 def faults(row: Row) -> list[tuple[str, str]]:

@@ -7,9 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from scanner.assess.causes.table import RULES
 from scanner.lab.__main__ import BAD_ROWS, expected, listed
+from scanner.lab.identities import IDENTITIES, KEYS, MANNERS, is_slow
 from scanner.lab.scenario import Scenario
 from scanner.lab.scenarios import SCENARIOS
 from scanner.model.assessment import Outcome, Status, Verdict
@@ -50,6 +52,16 @@ def test_a_scenario_tells_its_story_and_its_clause(scenario: Scenario) -> None:
     assert scenario.story.endswith(".")
     assert scenario.clause.startswith("RFC ")
     assert scenario.domain.endswith(".test")
+
+
+def test_no_peer_becomes_late_by_a_key_that_takes_long() -> None:
+    """Eight times the bits are five hundred times the work, which a thread of its own has to do."""
+    made = {name: make() for name, make in KEYS.items()}
+    large = {name for name, key in made.items() if isinstance(key, rsa.RSAPrivateKey) and key.key_size > 4096}
+    assert {"rsa-8192", "rsa-16384"} == large
+    assert all(is_slow(name, "modern") for name, identity in IDENTITIES.items() if identity.key in large)
+    assert all(is_slow("good", name) for name, manner in MANNERS.items() if manner.dh_bits > 4096)
+    assert not is_slow("good", "modern")
 
 
 def test_the_list_is_the_table() -> None:

@@ -37,8 +37,8 @@ NAMELESS = Source("nameless", "127.0.0.3")
 SOON = Deadlines(greeting_s=3, ehlo_s=3, starttls_s=3, handshake_s=3, session_s=20, quit_s=3)
 """For peers that fall silent; what they do before that takes them no time."""
 HOSTILE = bytes(range(256)).replace(b"\n", b"").replace(b"\r", b"")
-TIMED = {"one byte at a time, for ever", "reset"}
-"""Where the clock decides: how much came until the deadline, or whether the reset is there before we look."""
+TIMED = {"one byte at a time, for ever"}
+"""Where the clock decides: how much came until the deadline."""
 Script = tuple[play.Act, ...]
 
 

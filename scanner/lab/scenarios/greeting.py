@@ -73,7 +73,7 @@ SCENARIOS = (
         "RFC 5321 3.8",
         remote_fault("greeting", "reset"),
         catalogue=(6,),
-        play=Play(opening=(Pause(0.3), Reset())),
+        play=Play(opening=(Reset(),)),
     ),
     smtp(
         "greeting-421",
