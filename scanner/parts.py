@@ -256,8 +256,9 @@ class Lock:
     fd: int
 
     def release(self) -> None:
-        """Remove the file while it is still ours, then let go."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file while it is still ours, then let go. One that stays, on a disk gone bad, keeps nobody out."""
+        with suppress(OSError):
+            self.path.unlink()
         os.close(self.fd)
 
 

@@ -13,6 +13,7 @@ from scanner.alarms import Alarm, raised
 from scanner.cli import output
 from scanner.cli.exits import Exit
 from scanner.cli.job import Job
+from scanner.cli.main import tell
 from scanner.cli.metrics import metrics_file
 from scanner.cli.network import Network, connected
 from scanner.cli.output import Output
@@ -20,6 +21,7 @@ from scanner.cli.preflight import check_identity
 from scanner.cli.progress import Progress
 from scanner.cli.report import manifest_of
 from scanner.cli.signals import Heard, obey
+from scanner.cli.standstill import watched
 from scanner.cli.streams import say
 from scanner.model.fault import Kind
 from scanner.model.record import Record
@@ -62,7 +64,10 @@ async def scan_list(job: Job) -> Ending:
             say(f"resolver: {network.bulk.name}: {VALIDATION[network.validates]}\n")
         if not job.chosen["i-am-testing"]:
             await check_identity(job.settings.sources, network.bulk)
-        with output.opened(job, control.tally) as out:
+        with (
+            output.opened(job, control.tally) as out,
+            watched(network.watch, partial(cut_off, control), last_words(job)),
+        ):
             heard, metrics = Heard(), metrics_file(job, network, control.tally)
             await metrics.begin()
             async with anyio.create_task_group() as group:
@@ -82,6 +87,17 @@ async def scan_list(job: Job) -> Ending:
             await published(job, network, out, control.tally, ending)
             await metrics.end(ending.exit, is_complete=ending.is_complete)
     return ending
+
+
+def cut_off(control: Control) -> None:
+    """End the run as a second signal does: nothing moves in it any more."""
+    control.stop_admitting.set()
+    control.stop_now.set()
+
+
+def last_words(job: Job) -> Callable[[Exit, str], None]:
+    """Make what says the last line where nobody else gets that far."""
+    return partial(tell, log_format=job.chosen["log-format"])
 
 
 async def rested(job: Job, out: Output, control: Control) -> None:
@@ -108,7 +124,7 @@ async def informed(job: Job, network: Network, control: Control) -> None:
 
 async def in_motion(job: Job, network: Network, out: Output, control: Control, heard: Heard) -> Ending:
     """Run until the list ends, somebody asks to stop, or the list or the output fails."""
-    surveyed = out.lines.after(surveying(network, job, out, control))
+    surveyed = network.watch.surveying(out.lines.after(surveying(network, job, out, control)))
     work = Work(
         survey=surveyed,
         give_up=partial(given_up, run_id=out.run_id, at=job.started_at),
@@ -117,18 +133,25 @@ async def in_motion(job: Job, network: Network, out: Output, control: Control, h
         waiting=network.waiting,
     )
     try:
-        tally = await run(unfinished(job, out), work, out.sink, control)
+        tally = await run(network.watch.reading(unfinished(job, out)), work, out.sink, control)
     except ConsumerGone:
         return Ending(Exit.CONSUMER_GONE, Exit.CONSUMER_GONE.words)
     except OutputFailed as failed:
         return Ending(Exit.OUTPUT, str(failed))
     except ListRefused as refused:
         return Ending(Exit.INCOMPLETE, f"the list could not be read to its end: {refused}")
+    return cut_short(network, heard) or finished(tally, job.chosen["max-bad-input"])
+
+
+def cut_short(network: Network, heard: Heard) -> Ending | None:
+    """Say how a run ended before its list did, if so."""
+    if network.watch.gave_up:
+        return Ending(Exit.INTERNAL, network.watch.words)
     if heard.exit is not None:
         return Ending(heard.exit, heard.exit.words)
     if lost := network.lost():
         return Ending(Exit.ENVIRONMENT, lost)
-    return finished(tally, job.chosen["max-bad-input"])
+    return None
 
 
 def surveying(network: Network, job: Job, out: Output, control: Control) -> Callable[[Target], Awaitable[Record]]:
@@ -141,8 +164,7 @@ def surveying(network: Network, job: Job, out: Output, control: Control) -> Call
 
     async def of(target: Target) -> Record:
         record = await survey(target, network.tools, settings, out.run_id)
-        is_stranded = network.patient.is_stranded(settings.sources, settings.source_use)
-        if met_a_dead_resolver(record) or is_stranded or network.lost():
+        if met_a_dead_resolver(record) or network.patient.is_stranded() or network.lost():
             control.stop_admitting.set()  # every further row would wait as long, or fail at once
         return record
 

@@ -14,6 +14,7 @@ from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import Job
+from scanner.cli.standstill import STDERR, STDOUT, Watch, longest_pause_s, longest_step_s
 from scanner.cli.streams import teller
 from scanner.model.fault import Fault
 from scanner.net.breaker import Breaking
@@ -32,7 +33,7 @@ from scanner.net.shared import Shared
 from scanner.net.silence import Silence
 from scanner.net.smtp import SmtpProber
 from scanner.net.sockets import no_way_out
-from scanner.net.stalls import AwakeFetcher, AwakeProber, Stalls
+from scanner.net.stalls import AwakeFetcher, AwakeProber, AwakeResolver, Stalls
 from scanner.net.steps import Steps
 from scanner.net.together import Together
 from scanner.net.validating import ValidatingResolver, trusted_path
@@ -45,7 +46,8 @@ from scanner.survey import Prober, Resolver, Tools
 class Network:
     """What a run works with. `validates`: the resolver proved that it validates; None where its word cannot count.
     `stalls.watch`, `steps.watch` and `canaries.watch` have to run while rows are surveyed. `waiting` counts sessions
-    that wait for their turn. `lost` says why no session can be held any more, in words; empty while they can.
+    that wait for their turn. `lost` says why no session can be held any more, in words; empty while they can. `watch`
+    knows whether the run stands still.
     """
 
     tools: Tools
@@ -59,6 +61,7 @@ class Network:
     lost: Callable[[], str]
     silence: Silence
     steps: Steps
+    watch: Watch
 
 
 @contextlib.asynccontextmanager
@@ -74,7 +77,7 @@ async def connected(job: Job) -> AsyncIterator[Network]:
         answers = Remembering(resolver, settings.limits.answers_remembered, clock.monotonic_s)
         canaries = Canaries(answers, paced, job.exclusions, settings)
         silence = Silence(paced, canaries, teller(quiet=job.chosen["quiet"]), clock.monotonic_s)
-        patient = unhurried(silence, job)
+        patient = unhurried(silence, job, stalls)
         asked = Counting(patient if job.chosen["no-share"] else shared(patient, settings, clock))
         tools = Tools(
             resolver=answers,
@@ -100,6 +103,7 @@ async def connected(job: Job) -> AsyncIterator[Network]:
             lost,
             silence,
             Steps(clock, teller(quiet=job.chosen["quiet"])),
+            watching(job, stalls, asked, held),
         )
 
 
@@ -112,8 +116,8 @@ def policies(job: Job, resolver: Resolver) -> HttpsPolicyFetcher:
 
 def unbroken(resolver: AiodnsResolver | ValidatingResolver, job: Job, stalls: Stalls) -> Breaking:
     """Put a breaker before a resolver."""
-    clock, patience_s = stalls.monotonic_s, job.chosen["resolver-patience"]
-    return Breaking(resolver, resolver.canary, patience_s, monotonic_s=clock, stalled_since=stalls.since)
+    clock, patience_s, awake = stalls.monotonic_s, job.chosen["resolver-patience"], AwakeResolver(resolver, stalls)
+    return Breaking(awake, awake.canary, patience_s, monotonic_s=clock, stalled_since=stalls.since)
 
 
 async def validation(server: str, job: Job, stalls: Stalls) -> tuple[Resolver | None, bool | None]:
@@ -126,16 +130,33 @@ async def validation(server: str, job: Job, stalls: Stalls) -> tuple[Resolver | 
     return Remembering(unbroken(validating, job, stalls), job.settings.limits.answers_remembered), True
 
 
-def unhurried(inner: Silence, job: Job) -> Patient:
+def watching(job: Job, stalls: Stalls, asked: Counting, held: Counting) -> Watch:
+    """Make the watch over the run; only where every session waits for its turn may nothing happen for long."""
+    settings = job.settings
+    step_s = longest_step_s(settings.deadlines)
+    pause_s = longest_pause_s(replace(settings.pace, sources=settings.sources))
+
+    def silent_most_s() -> float:
+        return step_s if held.inside or not waiting(asked, held) else step_s + pause_s
+
+    readers = (STDERR,) if job.chosen["output"] else (STDERR, STDOUT)
+    return Watch(lambda: stalls.signs, silent_most_s, readers)
+
+
+def unhurried(inner: Silence, job: Job, stalls: Stalls) -> Patient:
     """Make the prober that waits while our own way out is lost, and tells people so."""
     tell = teller(quiet=job.chosen["quiet"])
 
     def trouble(address: str, source_address: str) -> Fault | None:
         return no_way_out(address, source_address) or inner.no_way_out(address, source_address)
 
+    async def pause(pause_s: float) -> None:
+        await anyio.sleep(pause_s)
+        stalls.sign()
+
     share_the_load = job.settings.sources if job.settings.source_use is SourceUse.SPREAD else ()
     patience_s, monotonic_s = job.chosen["network-patience"], job.clock.monotonic_s
-    return Patient(inner, trouble, patience_s, tell, monotonic_s, sources=share_the_load)
+    return Patient(inner, trouble, patience_s, tell, monotonic_s, pause, share_the_load)
 
 
 @contextlib.asynccontextmanager

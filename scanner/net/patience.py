@@ -5,8 +5,9 @@ can leave again, which costs no packet, and is held once more, in its turn. A ti
 nothing about the peer and is taken on ourselves too. When our patience with one way out ended, every session that needs
 it fails at once, and the run is told that it is stranded.
 
-Where sources share the load and another one of the same role and family is there, nobody waits: the session fails as
-ours, the row is tried again, and `lost` makes it choose the other source.
+Where sources share the load and another one of the same role and family (`mx.alike`) is there, nobody waits: the
+session fails as ours, the row is tried again, and `lost` makes it choose the other source. Our patience then is with
+the last of them that was lost. A witness takes no rows of a mail source, nor the other way round.
 
 A network to which alone there is no route is not waited for: that is how an administrator keeps us away from it.
 
@@ -22,7 +23,7 @@ from scanner.model.fault import Fault, Kind, Side
 from scanner.model.route import Endpoint, ip_version
 from scanner.model.session import Hello, Session, Source
 from scanner.net.pauses import growing
-from scanner.settings import SourceUse
+from scanner.protocols import mx
 from scanner.survey import Prober
 
 WAITED_FOR = frozenset({Kind.NO_SOURCE, Kind.NO_ROUTE, Kind.NO_DESCRIPTORS, Kind.NO_BUFFERS})
@@ -47,7 +48,8 @@ class _Loss:
 @dataclass(slots=True)
 class Patient:
     """Implements survey.Prober over another. `no_way_out(address, source_address)` says why nothing can leave now, or
-    None; `tell` hears of every way that is lost or found again, in one line. `sources` are those that share the load.
+    None; `tell` hears of every way that is lost or found again, in one line. `sources` are those that share the load;
+    none where each of them visits every server.
 
     A session waits at most `patience_s`, and so does a way out. Faults: those of the inner prober; NO_SOURCE, NO_ROUTE,
     NO_DESCRIPTORS and NO_BUFFERS when our patience ended.
@@ -72,15 +74,13 @@ class Patient:
             trouble = self._trouble(session, way)
             if trouble is None:
                 return session
-            lost_at_s = self._lost[way].at_s if way in self._lost else self.monotonic_s()
-            gives_up_at_s = min(gives_up_at_s, lost_at_s + self.patience_s)
+            gives_up_at_s = min(gives_up_at_s, self._gives_up_at_s(way))
             if not await self._waited(endpoint, way, pauses, gives_up_at_s):
                 return replace(session, fault=trouble)
 
-    def is_stranded(self, sources: tuple[Source, ...], use: SourceUse) -> bool:
+    def is_stranded(self) -> bool:
         """Tell whether a way out stayed lost beyond our patience and no other source can take its place."""
-        over = [way for way, loss in self._lost.items() if self._is_over(loss.at_s)]
-        return any(use is SourceUse.EACH or not self._stand_ins(way, sources, over) for way in over)
+        return any(self.monotonic_s() >= self._gives_up_at_s(way) for way in self._lost)
 
     def lost(self) -> frozenset[tuple[str, int]]:
         """Name the sources that have no way out now, each with the version of IP; look again every few seconds."""
@@ -92,18 +92,17 @@ class Patient:
 
     def _has_stand_in(self, way: Way) -> bool:
         """Tell whether a lost way has one: `mx.sources` chooses it when the row is tried again."""
-        source, version = way
-        alike = [each for each in self.sources if each.role is source.role and ip_version(each.address) == version]
-        return way in self._lost and any((each, version) not in self._lost for each in alike)
+        return way in self._lost and any(each not in self._lost for each in self._alike(way))
 
-    @staticmethod
-    def _stand_ins(way: Way, sources: tuple[Source, ...], over: list[Way]) -> list[Source]:
+    def _alike(self, way: Way) -> tuple[Way, ...]:
         source, version = way
-        alike = [each for each in sources if (":" in each.address) == (":" in source.address)]
-        return [each for each in alike if (each, version) not in over]
+        return (way, *((each, version) for each in mx.alike(source, version, self.sources)))
 
-    def _is_over(self, lost_at_s: float) -> bool:
-        return self.monotonic_s() - lost_at_s >= self.patience_s
+    def _gives_up_at_s(self, way: Way) -> float:
+        """When our patience ends with this way and all that may stand in for it, the last one lost counting."""
+        now_s = self.monotonic_s()
+        lost_at_s = (self._lost[each].at_s if each in self._lost else now_s for each in self._alike(way))
+        return max(lost_at_s) + self.patience_s
 
     def _trouble(self, session: Session, way: Way) -> Fault | None:
         """The trouble of ours that ended this session and may pass; note ways that are lost and found."""

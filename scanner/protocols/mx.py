@@ -94,15 +94,23 @@ def sources(
         return fitting
     drawn, version = draw(endpoint.address), ip_version(endpoint.address)
     first = fitting[drawn % len(fitting)]
-    there = [each for each in fitting if each.role is first.role and (each.name, version) not in lost]
+    there = [each for each in alike(first, version, settings.sources) if (each.name, version) not in lost]
     return (first if first in there or not there else there[drawn % len(there)],)
+
+
+def alike(source: Source, version: int, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    """List the sources that may take over the rows of one, itself among them: of its role, with this version of IP."""
+    return tuple(each for each in sources if each.role is source.role and has_version(each, version))
 
 
 def fits(source: Source, endpoint: Endpoint) -> bool:
     """Tell whether a source has the address family of the endpoint."""
-    if not source.address:
-        return True
-    return ip_version(source.address) == ip_version(endpoint.address)
+    return has_version(source, ip_version(endpoint.address))
+
+
+def has_version(source: Source, version: int) -> bool:
+    """Tell whether a source has this version of IP."""
+    return not source.address or ip_version(source.address) == version
 
 
 def deserves_wide_hello(session: Session) -> bool:

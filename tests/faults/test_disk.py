@@ -6,8 +6,11 @@ import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from scanner.cli.exits import Exit
 from tests.commands.starttls import COMMAND, PATIENCE_S, ROOT, environment, listed, many, read, rows_of
+from tests.faults.disks import failing_disk
 from tests.faults.world import World, verdicts
 
 NAMES = many(24)
@@ -29,6 +32,28 @@ def test_a_disk_that_is_full_and_then_read_only_tears_no_row(apart: World, tmp_p
     assert "No space left on device" in endings[0].last
     assert "Read-only file system" in endings[1].last
     assert scan.is_complete()
+
+
+def test_a_file_system_that_turns_read_only_under_open_files_ends_the_run(apart: World, tmp_path: Path) -> None:
+    """The kernel does that to a disk on which it finds an error. Repaired, it has every row that was synced."""
+    place = made(tmp_path / "disk")
+    assert apart.holder is not None
+    with failing_disk(place, apart.holder) as disk:
+        if disk is None:
+            pytest.skip("needs root, a loop device, e2fsprogs, and an ext4 that can be told to fail")
+        with apart.run(place / "rows.jsonl", NAMES, *apart.flags()) as scan:
+            scan.reaches(EARLY)
+            disk.fail()
+            ending = scan.ended()
+        assert ending.code == Exit.OUTPUT, ending
+        assert ending.err.count(str(place)) == 1
+        assert "Read-only file system" in ending.last
+        assert scan.is_unfinished()
+        disk.repair()
+        assert scan.is_unfinished()
+        with apart.run(place / "rows.jsonl", NAMES, *apart.flags()) as again:
+            assert again.ended().code == Exit.OK
+        assert again.is_complete()
 
 
 def test_a_sidecar_a_publication_or_a_directory_that_fails_ends_the_run(world: World, tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.route import Endpoint
 from scanner.model.session import Hello, Role, Session, Source
 from scanner.net.patience import Patient
-from scanner.settings import SourceUse
+from scanner.protocols import mx
+from scanner.settings import Settings
 
 ENDPOINT = Endpoint("mx.test", "192.0.2.1", 25, "mx.test")
 IPV6 = replace(ENDPOINT, address="2001:db8::1")
 MAIL, WITNESS = Source("mail", "198.51.100.1"), Source("witness", "198.51.100.2", role=Role.WITNESS)
-TWIN = Source("twin", "198.51.100.3")
+TWIN, SIXTH = Source("twin", "198.51.100.3"), Source("sixth", "2001:db8::9")
 GONE = Fault(Stage.CONNECT, Kind.NO_SOURCE, Side.OURS, "Cannot assign requested address")
 ROUTELESS = Fault(Stage.CONNECT, Kind.NO_ROUTE, Side.OURS, "Network is unreachable")
 TIMEOUT = Fault(Stage.GREETING, Kind.TIMEOUT, Side.REMOTE, "no greeting in 60 s")
@@ -74,8 +75,9 @@ class World:
     async def session(self, endpoint: Endpoint = ENDPOINT, source: Source = MAIL) -> Session:
         return await self.patient.converse(endpoint, source, Hello.USUAL)
 
-    def is_stranded(self, *sources: Source, use: SourceUse = SourceUse.SPREAD) -> bool:
-        return self.patient.is_stranded(sources, use)
+    @property
+    def is_stranded(self) -> bool:
+        return self.patient.is_stranded()
 
 
 async def test_a_session_waits_for_its_source_and_is_held_when_it_is_back() -> None:
@@ -87,7 +89,7 @@ async def test_a_session_waits_for_its_source_and_is_held_when_it_is_back() -> N
         "source mail: no way out over IPv4 (Cannot assign requested address); rows wait for it",
         "source mail: there is a way out over IPv4 again",
     ]
-    assert not world.is_stranded(MAIL)
+    assert not world.is_stranded
 
 
 async def test_the_patience_with_a_way_out_ends_once_and_not_for_every_session() -> None:
@@ -97,7 +99,7 @@ async def test_the_patience_with_a_way_out_ends_once_and_not_for_every_session()
     assert world.now_s == 1000 + PATIENCE_S
     assert (await world.session()).fault == GONE
     assert world.now_s == 1000 + PATIENCE_S
-    assert world.is_stranded(MAIL)
+    assert world.is_stranded
 
 
 async def test_a_way_that_comes_back_after_our_patience_is_taken_again() -> None:
@@ -105,16 +107,45 @@ async def test_a_way_that_comes_back_after_our_patience_is_taken_again() -> None
     await world.session()
     world.lost_until_s = 0
     assert (await world.session()).fault is None
-    assert not world.is_stranded(MAIL)
+    assert not world.is_stranded
 
 
-async def test_another_source_of_the_same_family_keeps_the_run_from_being_stranded() -> None:
-    world = World(lost_from_s=0, of=[MAIL.address])
+@pytest.mark.parametrize(
+    ("sharing", "is_stranded"),
+    [
+        ((), True),
+        ((MAIL,), True),
+        ((MAIL, TWIN), False),
+        ((TWIN, MAIL), False),
+        ((MAIL, WITNESS), True),
+        ((MAIL, SIXTH), True),
+        ((MAIL, Source("default")), False),
+    ],
+    ids=["each visits all", "alone", "twin", "twin first", "another role", "another family", "any family"],
+)
+async def test_a_source_that_takes_its_rows_keeps_the_run_from_being_stranded(
+    sharing: tuple[Source, ...], *, is_stranded: bool
+) -> None:
+    """And none but such a one: `mx.sources` would go on to choose the lost one, and every row of it would be burnt."""
+    world = World(lost_from_s=0, of=[MAIL.address], sharing=sharing)
     await world.session()
-    assert not world.is_stranded(MAIL, WITNESS)
-    assert not world.is_stranded(WITNESS, MAIL)
-    assert world.is_stranded(MAIL, Source("sixth", "2001:db8::9"))
-    assert world.is_stranded(MAIL, WITNESS, use=SourceUse.EACH)
+    world.now_s += PATIENCE_S
+    assert world.is_stranded is is_stranded
+    chosen = mx.sources(ENDPOINT, 0, Settings(sharing or (MAIL,)), world.patient.lost())
+    assert is_stranded or MAIL not in chosen
+
+
+async def test_our_patience_is_with_the_last_of_those_that_may_take_the_rows() -> None:
+    world = World(lost_from_s=0, of=[MAIL.address], sharing=(MAIL, TWIN))
+    await world.session()
+    world.now_s += PATIENCE_S
+    lost_at_s, world.of = world.now_s, [MAIL.address, TWIN.address]
+    assert (await world.session(source=TWIN)).fault == GONE
+    assert lost_at_s + PATIENCE_S <= world.now_s <= lost_at_s + PATIENCE_S + 2 * HELD_MS / 1000
+    assert world.is_stranded
+    world.of = [MAIL.address]
+    world.patient.lost()
+    assert not world.is_stranded
 
 
 async def test_each_family_of_a_source_that_the_kernel_chooses_is_a_way_of_its_own() -> None:
@@ -123,7 +154,7 @@ async def test_each_family_of_a_source_that_the_kernel_chooses_is_a_way_of_its_o
     await world.session(IPV6, anywhere)
     world.of = []
     assert (await world.session(ENDPOINT, anywhere)).fault is None
-    assert world.is_stranded(anywhere)
+    assert world.is_stranded
 
 
 @pytest.mark.parametrize("fault", [TIMEOUT, replace(TIMEOUT, kind=Kind.UNREACHABLE)])
@@ -194,7 +225,7 @@ async def test_nobody_waits_where_another_source_shares_the_load() -> None:
 
 @pytest.mark.parametrize(
     "others",
-    [(), (WITNESS,), (Source("sixth", "2001:db8::9"),), (TWIN,)],
+    [(), (WITNESS,), (SIXTH,), (TWIN,)],
     ids=["none", "another role", "another family", "lost too"],
 )
 async def test_without_such_a_source_a_session_waits(others: tuple[Source, ...]) -> None:
@@ -228,4 +259,4 @@ async def test_a_source_that_nobody_waits_for_is_looked_at_every_few_seconds() -
     world.now_s = 1006
     assert world.patient.lost() == frozenset()
     assert world.told[-1] == "source mail: there is a way out over IPv4 again"
-    assert not world.is_stranded(MAIL)
+    assert not world.is_stranded

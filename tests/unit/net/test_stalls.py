@@ -4,6 +4,7 @@ import asyncio
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -11,9 +12,9 @@ import pytest
 
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.policy import PolicyFetch
-from scanner.model.route import Endpoint
+from scanner.model.route import Answer, Endpoint
 from scanner.model.session import Hello, Session, Source
-from scanner.net.stalls import AwakeFetcher, AwakeProber, Stalls
+from scanner.net.stalls import AwakeFetcher, AwakeProber, AwakeResolver, Stalls
 
 ENDPOINT = Endpoint("mx.test", "192.0.2.1", 25, "mx.test")
 SOURCE = Source("mail")
@@ -130,3 +131,53 @@ async def test_a_stall_before_the_session_began_is_forgotten() -> None:
     world.ticks_s = (0.25,) * 8
     session = await AwakeProber(world, world.stalls).converse(ENDPOINT, SOURCE, Hello.USUAL)
     assert session.fault == TIMEOUT
+
+
+async def test_a_session_gives_a_sign_of_life_when_it_begins_and_when_it_is_over() -> None:
+    """One that takes long is told from one that does not begin."""
+    world = Pretended(None, (0.25,))
+    signs: list[int] = []
+
+    class Peer:
+        async def converse(self, endpoint: Endpoint, source: Source, hello: Hello, follow_up: int = 0) -> Session:
+            signs.append(world.stalls.signs)
+            return await world.converse(endpoint, source, hello, follow_up)
+
+    await AwakeProber(Peer(), world.stalls).converse(ENDPOINT, SOURCE, Hello.USUAL)
+    assert [*signs, world.stalls.signs] == [1, 2]
+
+
+async def test_a_policy_that_was_fetched_is_a_sign_of_life() -> None:
+    world = Pretended(TIMEOUT, (0.25,))
+    await AwakeFetcher(world, world.stalls).fetch("d.test")
+    assert world.stalls.signs == 1
+
+
+class Answering:
+    """A resolver that answers everything, each with its type, and is dead."""
+
+    name = "192.0.2.53"
+
+    async def canary(self) -> Fault | None:
+        return TIMEOUT
+
+    def __getattr__(self, kind: str) -> Any:
+        async def asked(name: str) -> Answer[str]:
+            return Answer(name, (kind,))
+
+        return asked
+
+
+@pytest.mark.parametrize("kind", ["mx", "ipv4", "ipv6", "cname", "txt", "tlsa"])
+async def test_every_answer_is_a_sign_of_life_and_passed_on(kind: str) -> None:
+    stalls = Stalls(lambda: 0.0)
+    awake = AwakeResolver(Answering(), stalls)
+    assert await getattr(awake, kind)("d.test") == Answer("d.test", (kind,))
+    assert (stalls.signs, awake.name) == (1, "192.0.2.53")
+
+
+async def test_who_asks_whether_the_resolver_lives_gives_a_sign_of_life() -> None:
+    """Rows that wait for a dead one do not stand still."""
+    stalls = Stalls(lambda: 0.0)
+    assert await AwakeResolver(Answering(), stalls).canary() == TIMEOUT
+    assert stalls.signs == 1
