@@ -1,18 +1,24 @@
-"""What does a judgement cost? Stored rows of the lab are judged again and again; the target is 10,000 a second.
+"""What does a judgement cost? Stored rows are decoded, judged and written again; the target is 10,000 a second.
 
-One scan of the whole lab, from both of its sources, gives the rows. They are repeated, and every one is decoded afresh,
-so that nothing is shared but what a run shares: chains, by their digests. Trust anchors are those of the lab among
-those of certifi, so that a chain seen for the first time costs what it costs in earnest. Each figure is processor time,
-the median of five rounds; before any is printed, every judgement was found equal to the one that the scan wrote.
+Two lists, because they cost differently. **List** is a list like those of real life, where a few providers take most of
+the mail (`benchmarks/concentration.py`): one scan of it, from one source, with sharing; every row is there once, and
+every round begins with nothing remembered. **Lab** is one scan of the whole lab from both of its sources: rows that
+share no server, most of them odd. They are repeated, and what a reader remembers of servers is taken away, so that
+nothing is shared but chains; only the whole command remembers what repeats.
 
-`python benchmarks/judgement.py [--rows N]`, some four minutes on one core.
+Trust anchors are those of the scan among those of certifi, so that a chain seen for the first time costs what it costs
+in earnest. Each figure is processor time, the median of five rounds; before any is printed, every judgement was found
+equal to the one that the scan wrote.
 
-Touches: network (loopback), files (a temporary directory, 0.3 GB), processes. Source: docs/performance.md.
+`python benchmarks/judgement.py [--rows N]`, some five minutes on one core.
+
+Touches: network (loopback), files (a temporary directory, 0.4 GB), processes. Source: docs/performance.md.
 """
 
 import argparse
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -26,14 +32,19 @@ from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import certifi
+import uvloop
 
+from benchmarks import concentration
+from benchmarks.fleet import fleet
 from scanner import jsonl
+from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.assess.trust import Trust, Verifier, trust
 from scanner.cli.assess import CertificateFile, indexed
 from scanner.cli.laboratory import EHLO_NAME, laboratory
 from scanner.cli.packed import beside, opened
 from scanner.jsonl import Certificates
+from scanner.jsonl.once import ReadOnce
 from scanner.model.assessment import Assessment
 from scanner.model.record import Record
 
@@ -42,17 +53,24 @@ Given = TypeVarTuple("Given")
 ROOT = Path(__file__).parents[1]
 TARGET_PER_S = 10_000
 ROUNDS = 5
-BATCH = 1_000
-ALONE, FEW = 10, 4
-"""One row in so many is judged with nothing remembered, which is much slower; and from one source."""
+BATCH = 20
+"""The command has one row at a time: what a thousand need fits into no cache, and costs half as much again."""
+ALONE, FEW, LISTED = 10, 4, 2
+"""One row in so many is judged with nothing remembered, which is much slower; and from one source; and stands in the
+list, which is scanned for it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Rows of one scan, with their certificates, and the anchors that they were judged by."""
+    """Rows of one scan, with their certificates, and the anchors that they were judged by.
+
+    `shares`: servers stand in many of them, as in life.
+    """
 
     rows: Path
     anchors: Path
+    shares: bool = False
 
     def lines(self, many: int) -> Iterator[bytes]:
         """So many rows that hold evidence, from the first again where they end."""
@@ -60,7 +78,7 @@ class Stored:
         return (judged[number % len(judged)] for number in range(many))
 
     def batches(self, many: int) -> Iterator[list[bytes]]:
-        """Take so many rows by the thousand."""
+        """Take so many rows, a few at a time."""
         lines = self.lines(many)
         while batch := list(islice(lines, BATCH)):
             yield batch
@@ -100,11 +118,29 @@ class Cost:
         return statistics.median(self.rounds) * 1e6 / self.rows
 
 
+def anchored(folder: Path, ca_file: str) -> Path:
+    """Write the anchor of a scan among those of certifi."""
+    anchors = folder / "anchors.pem"
+    anchors.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + Path(ca_file).read_bytes())
+    return anchors
+
+
+def concentrated(folder: Path, many: int) -> Stored:
+    """Scan a list like those of real life."""
+    listed = concentration.World(random.Random(1)).domains(many)
+    with fleet() as peers:
+        uvloop.run(concentration.scanned(peers, folder, listed, share=True))
+        anchors = anchored(folder, peers.ca_file)
+    for part in folder.glob("*.part"):  # nobody said that the list is at its end
+        part.rename(part.with_suffix(""))
+    return Stored(folder / "rows.jsonl", anchors, shares=True)
+
+
 def scanned(folder: Path) -> Stored:
     """Scan the lab from both of its sources, as `starttls scan --lab` does, with an anchor that is kept."""
-    anchors, rows = folder / "anchors.pem", folder / "rows.jsonl"
+    rows = folder / "rows.jsonl"
     with laboratory() as lab:
-        anchors.write_bytes(Path(certifi.where()).read_bytes() + b"\n" + Path(lab["ca_file"]).read_bytes())
+        anchors = anchored(folder, lab["ca_file"])
         words = ["--resolver", lab["resolver"], "--port", str(lab["smtp_port"]), "--https-port", str(lab["https_port"])]
         words += [word for network in lab["allow_networks"] for word in ("--allow-net", network)]
         for source in lab["sources"]:
@@ -131,7 +167,10 @@ def certificates(stored: Stored) -> Iterator[Certificates]:
     """Open the certificates of the scan, as the command does."""
     place = beside(str(stored.rows))
     with opened(place) as stream:
-        yield Certificates(CertificateFile(stream, indexed(stream, place)))
+        known = Certificates(CertificateFile(stream, indexed(stream, place)))
+        if not stored.shares:
+            known.hosts, known.sessions, known.predictions = ReadOnce(0), ReadOnce(0), ReadOnce(0)
+        yield known
 
 
 def decoded(batch: list[bytes], known: Certificates) -> list[Record]:
@@ -151,18 +190,20 @@ def replaced(batch: list[bytes], assessments: list[Assessment]) -> list[bytes]:
 
 def steps(stored: Stored, anchors: Trust, many: int) -> dict[str, Cost]:
     """Everything that `starttls assess` does to a row, step by step. Raises AssertionError where a verdict differs."""
-    decoding, judging, writing, judge = Cost(), Cost(), Cost(), Judge(anchors)
-    with certificates(stored) as known:
-        for _ in range(ROUNDS):
-            for cost in (decoding, judging, writing):
-                cost.begin()
+    decoding, judging, writing = Cost(), Cost(), Cost()
+    for _ in range(ROUNDS):
+        judge = Judge(anchors, servers=Servers())
+        for cost in (decoding, judging, writing):
+            cost.begin()
+        with certificates(stored) as known:
             for batch in stored.batches(many):
                 records = decoding.of(decoded, batch, known)
                 assessments = judging.of(judged, judge, records)
                 if assessments != [record.assessment for record in records]:
                     raise AssertionError("a judgement differs from the one in the row")
                 writing.of(replaced, batch, assessments)
-    return {"decode": decoding, "judge, two sources": judging, "replace_assessment": writing}
+    both = Cost(many, [sum(pair) for pair in zip(decoding.rounds, judging.rounds, strict=True)])
+    return {"decode": decoding, "judge": judging, "decode and judge": both, "replace_assessment": writing}
 
 
 def alone(stored: Stored, anchors: Trust, many: int) -> Cost:
@@ -190,13 +231,13 @@ def single(stored: Stored, anchors: Trust, many: int) -> dict[str, Cost]:
     """Judge rows from one source: all of the lab, and a good server again and again, as most rows of a list are."""
     table, judge = {"judge, one source": Cost(), "judge, one source, plain": Cost()}, Judge(anchors)
     everything, plain = table.values()
+    good = [line for line in stored.lines(many) if b'"domain":"plain-good.lab.test"' in line][:1] * BATCH
     with certificates(stored) as known:
         for _ in range(ROUNDS):
             everything.begin()
             plain.begin()
             for batch in stored.batches(many):
                 everything.of(judged, judge, list(map(from_one_source, decoded(batch, known))))
-                good = [line for line in batch if b'"domain":"plain-good.lab.test"' in line][:1] * BATCH
                 plain.of(judged, judge, list(map(from_one_source, decoded(good, known))))
     return table
 
@@ -225,16 +266,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Judgements of stored rows, by the second.")
     parser.add_argument("--rows", type=int, default=20_000, help=f"how many, {LEAST} at least (default 20000)")
     many = max(LEAST, parser.parse_args().rows)
-    with tempfile.TemporaryDirectory(prefix="starttls-judgement-") as name:
-        stored = scanned(Path(name))
-        anchors = trust("lab and certifi", stored.anchors.read_bytes())
-        table = steps(stored, anchors, many)
-        table["judge, two sources, chains new"] = alone(stored, anchors, max(1, many // ALONE))
-        table |= single(stored, anchors, max(1, many // FEW))
-        table["starttls assess, whole"] = command(stored, many)
-    print(f"Python {platform.python_version()}, Linux {platform.release()}; {many} rows of the lab, one core\n")
-    print("                                    us each   a second  of the target")
-    for step, cost in table.items():
+    few, long = many // FEW, many // LISTED
+    with tempfile.TemporaryDirectory(prefix="starttls-judgement-") as name, tempfile.TemporaryDirectory() as other:
+        listed = concentrated(Path(other), long)
+        tables = {f"list, {long} rows from one source": measured(listed, long)}
+        lab = scanned(Path(name))
+        anchors = trust("lab and certifi", lab.anchors.read_bytes())
+        table = measured(lab, many)
+        table["judge, every chain new"] = alone(lab, anchors, many // ALONE)
+        tables[f"lab, {many} rows from two sources"] = table | single(lab, anchors, few)
+    print(f"Python {platform.python_version()}, Linux {platform.release()}, one core")
+    for what, costs in tables.items():
+        show(what, costs)
+
+
+def measured(stored: Stored, many: int) -> dict[str, Cost]:
+    """Step by step, and all of it."""
+    anchors = trust("the scan's and certifi", stored.anchors.read_bytes())
+    return steps(stored, anchors, many) | {"starttls assess, whole": command(stored, many)}
+
+
+def show(what: str, costs: dict[str, Cost]) -> None:
+    """Print what rows of one list cost."""
+    print(f"\n{what:<36} us each   a second  of the target")
+    for step, cost in costs.items():
         print(f"{step:<34} {cost.each_us:8.0f} {1e6 / cost.each_us:10.0f} {1e6 / cost.each_us / TARGET_PER_S:14.2f}")
 
 

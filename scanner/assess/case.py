@@ -6,8 +6,8 @@ Touches: nothing. Source: RFC 5321 section 5.1 (who receives mail), RFC 7505.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, wraps
-from typing import Any, TypeVar, TypeVarTuple
+from functools import wraps
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from scanner.assess.findings import found
 from scanner.assess.trust import Verifier
@@ -29,40 +29,34 @@ T = TypeVar("T")
 
 
 def once(ask: Callable[[W, *About], T]) -> Callable[[W, *About], T]:
-    """Ask once: seven senders want to know the same, and nothing changes while a case is judged.
+    """Ask once about a view, or a case, and up to two things: seven senders want to know the same, and so do all
+    domains that share the view.
 
     What a question is about is told by identity, and kept, so that nothing else can take its place.
     """
+    count = ask.__code__.co_argcount - 1
 
     @wraps(ask)
-    def asked(where: W, *about: *About) -> T:
-        key = (ask, *map(id, about)) if about else ask
+    def asked(where: W, one: object = None, other: object = None) -> T:  # *about would cost more than most answers
+        key = ask, id(one), id(other)
         known = where.known.get(key)
         if known is None:
+            about: Any = (one, other)[:count]
             known = where.known[key] = (ask(where, *about), about)
         answer: T = known[0]
         return answer
 
-    return asked
+    return cast(Callable[[W, *About], T], asked)
 
 
-def once_for_all(ask: "Callable[[View, *About], T]") -> "Callable[[View, *About], T]":
-    """Ask once about a server that many domains share; of any other nobody asks a second time."""
-    kept = once(ask)
-
-    @wraps(ask)
-    def asked(view: View, *about: *About) -> T:
-        return kept(view, *about) if view.is_shared else ask(view, *about)
-
-    return asked
-
-
-@dataclass(frozen=True)  # no slots: they leave no room for what is found out once
+@dataclass(frozen=True, slots=True)
 class View:
-    """One address of one MX host as one of our sources saw it, in one session or more; usual ones first.
+    """One address of one MX host as one of our sources saw it, in one session or more; usual ones first. Domains that
+    share a server have the very same view of it.
 
     `is_distorted`: our own egress is known to lose STARTTLS from this source, so what it misses proves nothing.
-    `is_shared`: other domains have the very same view.
+    `encrypted` is the session that got through the handshake, `decisive` the one that says most: TLS, else a dialogue
+    without a fault, else the first.
     """
 
     mx: str
@@ -70,19 +64,16 @@ class View:
     source: str
     sessions: tuple[Session, ...]
     is_distorted: bool = False
-    is_shared: bool = field(default=False, compare=False)
+    encrypted: Session | None = field(init=False, compare=False, repr=False)
+    decisive: Session = field(init=False, compare=False, repr=False)
     known: Known = field(init=False, default_factory=dict, compare=False, repr=False)
 
-    @cached_property
-    def encrypted(self) -> Session | None:
-        """The session that got through the handshake."""
-        return next((session for session in self.sessions if session.handshake is not None), None)
-
-    @cached_property
-    def decisive(self) -> Session:
-        """The session that says most: TLS, else a dialogue without a fault, else the first."""
+    def __post_init__(self) -> None:
+        """Find out what every rule begins with."""
+        encrypted = next((session for session in self.sessions if session.handshake is not None), None)
         whole = (session for session in self.sessions if session.fault is None)
-        return self.encrypted or next(whole, self.sessions[0])
+        object.__setattr__(self, "encrypted", encrypted)
+        object.__setattr__(self, "decisive", encrypted or next(whole, self.sessions[0]))
 
     @property
     def was_refused(self) -> bool:
@@ -104,7 +95,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One domain before the judge. `routing_fault` and `receives_no_mail`: the functions of these names, asked once."""
+    """One domain before the judge. `routing_fault` and `receives_no_mail`: the functions of these names, asked once.
+
+    `lacks_family`: whether an address is of a family that we lack, which is rare.
+    """
 
     evidence: Evidence
     views: tuple[View, ...]
@@ -113,6 +107,7 @@ class Case:
     route: Route = field(init=False)
     routing_fault: Fault | None = field(init=False)
     receives_no_mail: bool = field(init=False)
+    lacks_family: bool = field(init=False)
     known: Known = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -121,6 +116,7 @@ class Case:
         object.__setattr__(self, "route", route)
         object.__setattr__(self, "routing_fault", routing_fault(route))
         object.__setattr__(self, "receives_no_mail", receives_no_mail(route))
+        object.__setattr__(self, "lacks_family", any(map(out_of_reach, self.evidence.sessions)))
 
     def of(self, host: MxHost) -> tuple[View, ...]:
         """What was seen of one host."""
@@ -128,12 +124,13 @@ class Case:
 
     def addresses(self, host: MxHost) -> tuple[str, ...]:
         """Addresses of the host that a sender with our families would try, once each."""
+        addresses = tuple(dict.fromkeys(host.addresses))
+        if not self.lacks_family:
+            return addresses
         sessions = tuple(each for each in self.evidence.sessions if each.endpoint.mx == host.name)
-        tried = in_reach(sessions)
-        if tried is sessions:
-            return tuple(dict.fromkeys(host.addresses))
-        skipped = {each.endpoint.address for each in sessions} - {each.endpoint.address for each in tried}
-        return tuple(each for each in dict.fromkeys(host.addresses) if each not in skipped)
+        skipped = {each.endpoint.address for each in sessions}
+        skipped -= {each.endpoint.address for each in in_reach(sessions)}
+        return tuple(each for each in addresses if each not in skipped)
 
 
 def out_of_reach(session: Session) -> bool:
@@ -167,7 +164,7 @@ class Servers:
         if known is None:
             if len(self._views) >= SERVERS_REMEMBERED:
                 self._views.clear()
-            known = self._views[key] = View(*place, sessions, is_distorted, is_shared=True)
+            known = self._views[key] = View(*place, sessions, is_distorted)
         return known
 
 

@@ -7,10 +7,11 @@ hashes), RFC 7672 section 3.1.2 (with DANE-TA the anchor must be sent).
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
-from scanner.assess.case import Case, View, once_for_all
+from scanner.assess.case import Case, View, once
 from scanner.assess.dane import TA
-from scanner.assess.trust import Answer
+from scanner.assess.trust import BEGINNING, Answer
 from scanner.assess.webpki import chain_of, trust_answer
 from scanner.model.assessment import Finding
 from scanner.model.certificate import Certificate
@@ -22,27 +23,40 @@ NO_ISSUER = frozenset({20, 21})
 SOON = timedelta(days=14)
 PART_LEFT = 4
 """Or a quarter of its life, for certificates that live for days."""
+NEVER = BEGINNING, BEGINNING
+
+
+class Lasting(NamedTuple):
+    """What depends neither on the day nor on what the domain publishes; `root` is told where nobody needs it.
+
+    The leaf ends soon after `after`, and until `until`.
+    """
+
+    findings: tuple[Finding, ...]
+    root: Finding | None
+    after: datetime
+    until: datetime
 
 
 def findings(case: Case, view: View) -> Iterator[Finding]:
     """Everything about one chain."""
     chain = chain_of(view)
     if chain:
-        yield from _lasting(view, trust_answer(case, view))
-        if ends_soon(chain[0], case.at):
+        told = _lasting(view, trust_answer(case, view))
+        yield from told.findings
+        if told.after < case.at <= told.until:
             yield view.finding("certificate-ends-soon", f"on {chain[0].not_after_at:%Y-%m-%d}")
-        roots = [it.subject for it in chain[1:] if it.self_issued]
-        if roots and not _needs_anchor(case, view):
-            yield view.finding("root-sent", roots[0])
+        if told.root is not None and not _needs_anchor(case, view):
+            yield told.root
 
 
-@once_for_all
-def _lasting(view: View, answer: Answer) -> tuple[Finding, ...]:
-    """Everything that depends neither on the day nor on what the domain publishes."""
+@once
+def _lasting(view: View, answer: Answer) -> Lasting:
     chain = chain_of(view)
     of_each = [finding for certificate in chain for finding in _of_certificate(view, certificate)]
     signed = [view.finding("self-signed", chain[0].subject)] if chain[0].self_issued else []
-    return (*of_each, *signed, *_of_order(view, answer))
+    roots = [view.finding("root-sent", it.subject) for it in chain[1:] if it.self_issued]
+    return Lasting((*of_each, *signed, *_of_order(view, answer)), roots[0] if roots else None, *last_days(chain[0]))
 
 
 def _of_certificate(view: View, it: Certificate) -> Iterator[Finding]:
@@ -54,12 +68,12 @@ def _of_certificate(view: View, it: Certificate) -> Iterator[Finding]:
         yield view.finding("weak-signature", f"{it.signature_hash}: {it.subject}")
 
 
-def ends_soon(leaf: Certificate, at: datetime) -> bool:
-    """Tell whether somebody who renews in time would have done so. What has ended already is told elsewhere."""
+def last_days(leaf: Certificate) -> tuple[datetime, datetime]:
+    """When somebody who renews in time has done so, and when it is too late, which is told elsewhere."""
     begin, end = leaf.not_before_at, leaf.not_after_at
-    if begin is None or end is None or not begin <= at <= end:
-        return False
-    return end - at < min(SOON, (end - begin) / PART_LEFT)
+    if begin is None or end is None or end < begin:
+        return NEVER
+    return end - min(SOON, (end - begin) / PART_LEFT), end
 
 
 def _of_order(view: View, answer: Answer) -> Iterator[Finding]:
@@ -74,4 +88,5 @@ def _of_order(view: View, answer: Answer) -> Iterator[Finding]:
 
 def _needs_anchor(case: Case, view: View) -> bool:
     """RFC 7672 s3.1.2."""
-    return any(record.usage == TA for host in case.route.hosts if host.name == view.mx for record in host.tlsa.records)
+    asked = [host for host in case.route.hosts if host.tlsa.records and host.name == view.mx]
+    return any(record.usage == TA for host in asked for record in host.tlsa.records)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from scanner.assess import chains, dane, deeper, tls_rpt
-from scanner.assess.case import Case, View, once_for_all
+from scanner.assess.case import Case, View, once
 from scanner.assess.dane import EE, TA, Standing
 from scanner.assess.findings import found
 from scanner.model.assessment import Finding, Verdict
@@ -57,6 +57,8 @@ def _of_route(case: Case) -> Iterator[Finding]:
 
 
 def _of_tlsa(case: Case, host: MxHost) -> Iterator[Finding]:
+    if not host.tlsa.records:
+        return
     usages = {record.usage for record in host.tlsa.records}
     if usages & PKIX_USAGES:
         yield found("tlsa-pkix", host.name, detail=f"usage {min(usages)}")
@@ -79,7 +81,7 @@ def _of_reports(case: Case) -> Iterator[Finding]:
         yield found("tlsrpt-missing")
 
 
-@once_for_all
+@once
 def _of_server(view: View) -> tuple[Finding, ...]:
     handshake = None if view.encrypted is None else view.encrypted.handshake
     return () if handshake is None else tuple(_of_handshake(view, handshake))

@@ -25,8 +25,9 @@ from scanner.model.target import TlsPolicy
 class Judge:
     """The judge of one run: `Judge(trust)(evidence, at)`. It predicts what these sender models do, and no others.
 
-    It remembers verified chains, which changes the cost and nothing else; so do `servers`, for a scan: in rows that are
-    read, no two sessions are the very same. Raises KeyError for an unknown model.
+    It remembers verified chains, which changes the cost and nothing else; so do `servers`, for whoever has many rows:
+    in a scan, and where rows are read together, what domains share is the very same value. Raises KeyError for an
+    unknown model.
     """
 
     def __init__(self, trust: Trust, models: tuple[str, ...] = ALL_MODELS, servers: Servers | None = None) -> None:

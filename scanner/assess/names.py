@@ -42,4 +42,4 @@ def presented(leaf: Certificate) -> tuple[str, ...] | None:
 
 def is_unreadable(leaf: Certificate) -> bool:
     """Tell whether its names are not known."""
-    return bool({"certificate", "dns_names"} & set(leaf.unreadable))
+    return bool(leaf.unreadable) and not {"certificate", "dns_names"}.isdisjoint(leaf.unreadable)

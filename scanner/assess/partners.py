@@ -18,7 +18,9 @@ STUCK = frozenset({Outcome.DEFER, Outcome.BOUNCE})
 
 def waits(policy: TlsPolicy | None, predictions: tuple[Prediction, ...], case: Case) -> tuple[Wait, ...]:
     """Say for every source what the policy makes of its mail; nothing where no policy demands anything."""
-    model = MODEL_OF.get(policy) if policy is not None else None
+    model = None if policy is None else MODEL_OF.get(policy)
+    if model is None:
+        return ()
     roles = {session.source: session.role for session in case.evidence.sessions}
     asked = (prediction for prediction in predictions if prediction.model == model)
     return tuple(

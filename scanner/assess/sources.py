@@ -36,9 +36,12 @@ Pair = tuple[View, View]
 
 def distorted(evidence: Evidence) -> frozenset[str]:
     """Sources that are known to lose STARTTLS on their own way out: by their canaries, else by many operators."""
+    suspected = _mangled_everywhere(evidence)
+    if not evidence.canaries:
+        return suspected
     proven = {canary.source for canary in evidence.canaries if convicts(canary)}
     cleared = {canary.source for canary in evidence.canaries if canary.offered}
-    return frozenset(proven - cleared) | frozenset(_mangled_everywhere(evidence) - cleared)
+    return (suspected | proven) - cleared
 
 
 def convicts(canary: Canary) -> bool:
@@ -46,24 +49,24 @@ def convicts(canary: Canary) -> bool:
     return not canary.offered and (canary.mangled > 0 or canary.missing >= MISSING_AT_LEAST)
 
 
-def _mangled_everywhere(evidence: Evidence) -> set[str]:
+def _mangled_everywhere(evidence: Evidence) -> frozenset[str]:
     """Sources with an overwritten keyword at every server of two operators or more, where another source has it whole.
 
     Two receivers that have nothing to do with each other do not share a middlebox; we do.
     """
     if not any(Oddity.STARTTLS_MANGLED in it.oddities for it in evidence.sessions):  # as nearly everywhere
-        return set()
+        return frozenset()
     heard = [it for it in evidence.sessions if not it.hello.is_deep and starttls.is_heard(it)]
     places = {source: {it.endpoint for it in heard if it.source == source} for source in {it.source for it in heard}}
     mangled = {(it.source, it.endpoint) for it in heard if Oddity.STARTTLS_MANGLED in it.oddities}
     whole = {it.endpoint for it in heard if starttls.is_offered(it)}
-    return {
+    return frozenset(
         source
         for source, seen in places.items()
         if all((source, endpoint) in mangled for endpoint in seen)
         and seen <= whole
         and are_unrelated((endpoint.mx, endpoint.address) for endpoint in seen)
-    }
+    )
 
 
 def are_unrelated(servers: Iterator[tuple[str, str]]) -> bool:

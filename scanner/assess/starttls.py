@@ -7,7 +7,7 @@ Touches: nothing. Source: RFC 3207 sections 4 and 6, RFC 5321 sections 3.1 and 4
 
 from collections.abc import Iterable, Iterator
 
-from scanner.assess.case import Case, View, lookup_faults, once, once_for_all
+from scanner.assess.case import Case, View, lookup_faults, once
 from scanner.assess.folding import fold
 from scanner.assess.passing import CUT, passes
 from scanner.model.assessment import Finding, Verdict
@@ -144,7 +144,7 @@ def findings(case: Case) -> Iterator[Finding]:
         yield from _told(view)
 
 
-@once_for_all
+@once
 def _told(view: View) -> tuple[Finding, ...]:
     return () if is_lost_by_us(view) else tuple(_of_view(view))
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from scanner.assess import starttls
-from scanner.assess.case import Case, View, once, once_for_all
+from scanner.assess.case import Case, View, once
 from scanner.assess.folding import fold
 from scanner.assess.names import certified
 from scanner.assess.trust import EXPIRED, NOT_YET_VALID, Answer, ChainFault
@@ -48,16 +48,19 @@ def axis(case: Case, starttls_axis: Verdict) -> Verdict:
     return fold([of_view(case, view) for view in case.views] + [Verdict.UNKNOWN for _ in starttls.unseen(case)])
 
 
-@once
 def of_view(case: Case, view: View) -> Verdict:
     """One chain, for the name of its MX host."""
+    return _verdict(view, nameless_problems(case, view))
+
+
+@once
+def _verdict(view: View, nameless: tuple[Problem, ...]) -> Verdict:
     offered = starttls.of_view(view)
-    session = view.encrypted
-    if offered is Verdict.ABSENT or session is None or session.handshake is None:
+    if offered is Verdict.ABSENT or view.encrypted is None:
         return offered
-    if not session.handshake.chain:
+    if not chain_of(view):
         return Verdict.FAIL
-    found = problems(case, view)
+    found = for_its_name(view, nameless)
     if any(problem.is_certain for problem in found):
         return Verdict.FAIL
     if found:
@@ -85,13 +88,13 @@ def nameless_problems(case: Case, view: View) -> tuple[Problem, ...]:
     return _for_any_name(view, trust_answer(case, view), dates(chain[0], case.at)) if chain else ()
 
 
-@once_for_all
+@once
 def _for_any_name(view: View, answer: Answer, when: Dates) -> tuple[Problem, ...]:
     chain = chain_of(view)
     return (*trust_problems(answer.fault), *date_problems(chain[0], when), *use_problems(chain))
 
 
-@once_for_all
+@once
 def for_its_name(view: View, nameless: tuple[Problem, ...]) -> tuple[Problem, ...]:
     """Add what keeps the chain from being accepted for the name of this MX host."""
     return (*nameless, *name_problems(view, chain_of(view)[0]))

@@ -15,6 +15,7 @@ import certifi
 import orjson
 
 from scanner import jsonl
+from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.assess.senders.delivery import ALL_MODELS
 from scanner.cli.arguments import parsed
@@ -54,7 +55,7 @@ def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
     if asked["file"] is None:
         raise Refused(Exit.USAGE, "which file? starttls assess FILE")
     anchors = trusted("--ca-file", read_bytes(asked["ca_file"] or certifi.where(), "--ca-file"))
-    judge = Judge(anchors, chosen_models(asked["models"]))
+    judge = Judge(anchors, chosen_models(asked["models"]), Servers())
     place = asked["certificates"] or beside(asked["file"])
     with opened(place) as stream:
         certificates = jsonl.Certificates(CertificateFile(stream, indexed(stream, place)))

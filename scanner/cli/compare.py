@@ -1,7 +1,7 @@
 """`starttls compare A B ...`: what several machines saw of the same domains, judged together.
 
 Each file is what one vantage point wrote. Files may be in any order and hold different rows. The first is read from
-front to back, the others by domain; then what the first lacks is taken from the second, and so on.
+front to back, the others by domain; then what nobody asked the second for is taken from there, and so on.
 
 Touches: files (rows, certificates, trust anchors), standard streams. Source: docs/record.md (comparing vantage points).
 """
@@ -22,7 +22,8 @@ from scanner.assess.judgement import Judge
 from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import read_bytes, trusted
-from scanner.cli.rowfile import RowFile, reading
+from scanner.cli.packed import beside
+from scanner.cli.rowfile import Judged, Rows, reading
 from scanner.cli.streams import say, show, show_line
 from scanner.model.assessment import Verdict
 from scanner.vantage import DIRECTIONS, Comparison, Sight, compared
@@ -41,7 +42,7 @@ NO_ROW = "."
 LEGEND = "Y STARTTLS, - not offered, ! offered and broken, ~ not everywhere, ? not known, 0 no mail, . no row"
 DOMAIN_LETTERS = 40
 FAR_APART = timedelta(hours=1)
-Vantages = Mapping[str, RowFile]
+Vantages = Mapping[str, Rows[Judged]]
 
 
 @dataclass(slots=True)
@@ -134,12 +135,10 @@ def domains(files: Vantages) -> Iterator[tuple[Sight, ...]]:
     """Give what each vantage point has of every domain, each domain once."""
     names = list(files)
     for place, name in enumerate(names):
-        for record, evidence in files[name]:
-            domain = record.target.domain
-            if not any(domain in files[earlier] for earlier in names[:place]):
-                found = ((other, files[other].find(domain)) for other in names[place + 1 :])
-                others = (Sight(other, *pair) for other, pair in found if pair is not None)
-                yield (Sight(name, record, evidence), *others)
+        for domain, seen in files[name].not_found():
+            found = ((other, files[other].find(domain)) for other in names[place + 1 :])
+            others = (Sight(other, *pair) for other, pair in found if pair is not None)
+            yield (Sight(name, *seen), *others)
 
 
 def row_writer() -> Callable[[Comparison], None]:
@@ -199,7 +198,7 @@ def told(summary: Summary, files: Vantages) -> Iterator[str]:
             example = text.from_str(summary.missing_examples[name])
             left_out.append(f"{summary.missing[name]} missing that others have, first {example}")
         yield f"{name}: {len(file.offsets)} rows" + "".join(f", {each}" for each in left_out)
-        if not file.has_certificates:
+        if not Path(beside(file.path)).exists():
             yield f"{name}: no certificates beside {file.path!a}, so no chain of its sessions is judged"
     if summary.apart > FAR_APART:
         example = text.from_str(summary.apart_example)

@@ -25,7 +25,9 @@ def stored(path: str, domain: str, certificates: str | None) -> Record:
         raise Refused(Exit.USAGE, f"--from {path}: no row of {domain}")
     place = certificates or beside(path)
     try:
-        return jsonl.decode(found, named_in(found, place) if certificates or Path(place).exists() else {})
+        record = jsonl.decode(found, {})
+        wanted = named_in(record) if certificates or Path(place).exists() else frozenset[bytes]()
+        return jsonl.decode(found, read(place, wanted)) if wanted else record
     except ValueError as error:
         raise Refused(Exit.USAGE, f"--from {path}: the row of {domain}: {error}") from None
 
@@ -39,13 +41,18 @@ def domain_of(line: bytes) -> str | None:
     return text.to_str(domain) if isinstance(domain, str) else None
 
 
-def named_in(row: bytes, path: str) -> dict[str, bytes]:
-    """Read the certificates that a row names, as far as the file has them. Raises Refused."""
-    sessions = orjson.loads(row).get("sessions") or ()
-    wanted = {sha256.encode() for each in sessions if each["tls"] for sha256 in each["tls"]["chain"]}
+def named_in(record: Record) -> frozenset[bytes]:
+    """Name the certificates of a row, as they are written."""
+    sessions = () if record.evidence is None else record.evidence.sessions
+    chains = (session.handshake.chain for session in sessions if session.handshake is not None)
+    return frozenset(certificate.sha256.encode() for chain in chains for certificate in chain)
+
+
+def read(path: str, wanted: frozenset[bytes]) -> dict[str, bytes]:
+    """Read these certificates, as far as the file has them. Raises Refused, and ValueError for what is none."""
     found: dict[str, bytes] = {}
-    for line in lines(path) if wanted else ():
+    for line in lines(path):
         if any(sha256 in line for sha256 in wanted):
-            read = jsonl.decode_certificate(line)
-            found[read.sha256] = read.der
+            certificate = jsonl.decode_certificate(line)
+            found[certificate.sha256] = certificate.der
     return found

@@ -1,7 +1,7 @@
 """A file of rows, read by domain: only where each row begins is kept in memory.
 
-A row costs 24 bytes here (a million: 24 MB), and some 170 while the file is indexed; a certificate costs some 200. The
-file is read once for the index, and a row is read again when it is asked for; a packed file is unpacked before.
+A row costs 25 bytes here (a million: 25 MB), and some 170 while the file is indexed; a certificate costs some 200. The
+file is read once for the index, and a row is read again when it is asked for, or when nobody asked for it.
 
 Touches: files. Source: docs/record.md.
 """
@@ -14,20 +14,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, Generic, TypeVar
 
-import orjson
-
-from scanner import jsonl, text
+from scanner import jsonl
 from scanner.cli.assess import CertificateFile, indexed
 from scanner.cli.exits import Exit, Refused
-from scanner.cli.packed import beside, opened
+from scanner.cli.packed import CHUNK_BYTES, beside, opened
+from scanner.jsonl.values import read_flag, read_text_if_any, read_version
 from scanner.model.record import Evidence, Record
 from scanner.parts import LINE_BYTES
 
 KEY_BYTES = OFFSET_BYTES = 8
 """Of 2^64 digests two are equal by chance once in thirty million lists of a million domains."""
 ENTRY_BYTES = KEY_BYTES + OFFSET_BYTES
+REFUSING = (ValueError, TypeError, KeyError, AttributeError)
+"""What is raised for what is no row."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,62 +50,90 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class RowFile:
-    """The rows of one file. `offsets` are those that can be judged, in order; `left_out` counts the others."""
+class Head:
+    """What of a row decides whether it is read again; `domain` is empty where it has none."""
+
+    domain: str
+    has_route: bool
+    is_truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Generic[T]):
+    """The rows of one file, each read by `read`, with its domain. `offsets` are those that are not left out, in order;
+    `left_out` counts the others. `found` remembers, in a byte each, which of them were asked for.
+    """
 
     path: str
     stream: BinaryIO
-    certificates: jsonl.Certificates
+    read: Callable[[bytes], tuple[str, T]]
     index: Index
     offsets: Sequence[int]
     left_out: Counter[str]
-    has_certificates: bool
+    found: bytearray
 
-    def __contains__(self, domain: str) -> bool:
-        return self.index.first(domain) is not None
+    def not_found(self) -> Iterator[tuple[str, T]]:
+        """Give the first row of every domain that nobody asked for, in the order of the file. Raises Refused."""
+        for place, offset in enumerate(self.offsets):
+            if not self.found[place]:
+                domain, row = self.at(offset)
+                if self.index.first(domain) == offset:
+                    yield domain, row
 
-    def __iter__(self) -> Iterator[tuple[Record, Evidence]]:
-        """Give the first row of every domain, in the order of the file. Raises Refused."""
-        for offset in self.offsets:
-            found = self.at(offset)
-            if self.index.first(found[0].target.domain) == offset:
-                yield found
-
-    def find(self, domain: str) -> tuple[Record, Evidence] | None:
+    def find(self, domain: str) -> T | None:
         """Read the first row of a domain, if there is one. Raises Refused."""
         offset = self.index.first(domain)
-        found = None if offset is None else self.at(offset)
-        return found if found is not None and found[0].target.domain == domain else None
+        if offset is None:
+            return None
+        found, row = self.at(offset)
+        if found != domain:
+            return None  # of 2^64 digests two are equal
+        self.found[bisect_left(self.offsets, offset)] = True
+        return row
 
-    def at(self, offset: int) -> tuple[Record, Evidence]:
+    def at(self, offset: int) -> tuple[str, T]:
         """Read the row that begins here. Raises Refused."""
         self.stream.seek(offset)
         try:
-            record = jsonl.decode(self.stream.readline(LINE_BYTES), self.certificates)
-        except ValueError as error:
-            raise Refused(Exit.USAGE, f"{self.path}, byte {offset}: {error}") from None
-        if record.evidence is None:
-            raise Refused(Exit.USAGE, f"{self.path}, byte {offset}: it changed while it was read")
-        return record, record.evidence
+            return self.read(self.stream.readline(LINE_BYTES))
+        except REFUSING as error:
+            raise Refused(Exit.USAGE, f"{place_of(self.path, self.stream, offset)}: {no_row(error)}") from None
+
+
+Judged = tuple[Record, Evidence]
 
 
 @contextlib.contextmanager
-def reading(path: str) -> Iterator[RowFile]:
-    """Open a file of rows and the certificates beside it, where there are any. Raises Refused."""
+def reading(path: str) -> Iterator[Rows[Judged]]:
+    """Open a file of rows that can be judged, and the certificates beside it, if there are any. Raises Refused."""
     with contextlib.ExitStack() as held:
-        stream = held.enter_context(opened(path))
-        if not stream.seekable():
-            raise Refused(Exit.USAGE, f"{path}: not a file that can be read twice")
         ders: Mapping[str, bytes] = {}
-        if has_certificates := Path(place := beside(path)).exists():
+        if Path(place := beside(path)).exists():
             beside_it = held.enter_context(opened(place))
             ders = CertificateFile(beside_it, indexed(beside_it, place))
-        index, offsets, left_out = surveyed(path, stream, unfit)
-        yield RowFile(path, stream, jsonl.Certificates(ders), index, offsets, left_out, has_certificates)
+        certificates = jsonl.Certificates(ders)
+
+        def read(line: bytes) -> tuple[str, Judged]:
+            record = jsonl.decode(line, certificates)
+            if record.evidence is None:
+                raise ValueError("it changed while it was read")
+            return record.target.domain, (record, record.evidence)
+
+        yield held.enter_context(rows(path, read, unfit))
+
+
+@contextlib.contextmanager
+def rows(path: str, read: Callable[[bytes], tuple[str, T]], why_left_out: Callable[[Head], str]) -> Iterator[Rows[T]]:
+    """Open a file of rows, and find where each begins. Raises Refused."""
+    with opened(path) as stream:
+        if not stream.seekable():
+            raise Refused(Exit.USAGE, f"{path}: not a file that can be read twice")
+        index, offsets, left_out = surveyed(path, stream, why_left_out)
+        yield Rows(path, stream, read, index, offsets, left_out, bytearray(len(offsets)))
 
 
 def surveyed(
-    path: str, stream: BinaryIO, why_left_out: Callable[[Mapping[str, Any]], str]
+    path: str, stream: BinaryIO, why_left_out: Callable[[Head], str]
 ) -> tuple[Index, Sequence[int], Counter[str]]:
     """Find every row that is not left out, in two orders, and count the others by why. Raises Refused."""
     entries: list[bytes] = []
@@ -114,25 +144,40 @@ def surveyed(
             left_out[why] += 1
         else:
             offsets.append(offset)
-            entries.append(digest(text.to_str(row["domain"])) + offset.to_bytes(OFFSET_BYTES, "big"))
+            entries.append(digest(row.domain) + offset.to_bytes(OFFSET_BYTES, "big"))
         offset += len(line)
     return packed(entries, left_out), offsets, left_out
 
 
-def head(line: bytes, place: str) -> dict[str, Any]:
+def head(line: bytes, place: str) -> Head:
     """Read a row as far as this index needs it. Raises Refused."""
     try:
-        row = orjson.loads(line)
-        return {"domain": row["domain"], "route": row["route"] is not None, "truncated": row["truncated"]}
-    except (ValueError, TypeError, KeyError) as error:
-        raise Refused(Exit.USAGE, f"{place}: no row: {type(error).__name__}: {error}") from None
+        row = jsonl.parsed(line)
+        read_version(row["schema"])
+        return Head(read_text_if_any(row["domain"]), row["route"] is not None, read_flag(row["truncated"]))
+    except REFUSING as error:
+        raise Refused(Exit.USAGE, f"{place}: {no_row(error)}") from None
 
 
-def unfit(row: Mapping[str, Any]) -> str:
+def no_row(error: Exception) -> str:
+    """Say in one line what is wrong with a row. What only Python could say is told with its kind."""
+    return str(error) if type(error) is ValueError else f"not a row: {type(error).__name__}: {error}"
+
+
+def place_of(path: str, stream: BinaryIO, offset: int) -> str:
+    """Name the line that begins at this offset. To count lines again costs nothing until there is one to be named."""
+    stream.seek(0)
+    lines = 1
+    while chunk := stream.read(min(CHUNK_BYTES, offset)):
+        lines, offset = lines + chunk.count(b"\n"), offset - len(chunk)
+    return f"{path}, line {lines}"
+
+
+def unfit(row: Head) -> str:
     """Why a row cannot be judged; empty where it can."""
-    if not row["route"] or not isinstance(row["domain"], str):
+    if not (row.has_route and row.domain):
         return "without evidence"
-    return "truncated" if row["truncated"] else ""
+    return "truncated" if row.is_truncated else ""
 
 
 def packed(entries: list[bytes], left_out: Counter[str]) -> Index:

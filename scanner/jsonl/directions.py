@@ -6,6 +6,7 @@ Touches: nothing. Source: docs/record.md; RFC 6698 section 2.1 (TLSA).
 import hashlib
 
 from scanner.jsonl.caps import Pen
+from scanner.jsonl.once import ReadOnce
 from scanner.jsonl.values import (
     VALIDITIES,
     Part,
@@ -84,12 +85,12 @@ def _write_tlsa(record: TlsaRecord, pen: Pen) -> dict[str, object]:
     }
 
 
-def read_route(part: Part, domain: str) -> Route:
-    """Undo `write_route`."""
+def read_route(part: Part, domain: str, hosts: ReadOnce[MxHost]) -> Route:
+    """Undo `write_route`. A host that rows share is one value for all of them."""
     return Route(
         domain=domain,
         mx=read_lookup(part, read_list(part["published"], _read_mx)),
-        hosts=read_list(part["mx"], _read_host),
+        hosts=read_list(part["mx"], lambda it: hosts(it, _read_host)),
         mx_count=read_int(part["mx_count"]),
         implicit=read_flag(part["implicit"]),
         null_mx=read_flag(part["null_mx"]),

@@ -9,7 +9,7 @@ from operator import attrgetter, is_, itemgetter
 from typing import Any
 
 from scanner.jsonl.caps import Pen
-from scanner.jsonl.once import written_once
+from scanner.jsonl.once import ReadOnce, written_once
 from scanner.jsonl.values import (
     ROLES,
     Part,
@@ -136,15 +136,15 @@ def write_wait(wait: Wait, pen: Pen) -> dict[str, object]:
     }
 
 
-def read_assessment(row: Part) -> Assessment:
-    """Undo `write_verdicts` and `write_conclusions`."""
+def read_assessment(row: Part, predictions: ReadOnce[tuple[Prediction, ...]]) -> Assessment:
+    """Undo `write_verdicts` and `write_conclusions`. Of most servers, senders expect the same."""
     axes = {axis: read_word(VERDICTS, row[axis]) for axis in AXES}
     return Assessment(
         status=read_word(STATUSES, row["status"]),
         differs_by_source=read_flag_if_any(row["differs_by_source"]),
         findings=read_list(row["findings"], _read_finding),
         causes=read_list(row["causes"], _read_cause),
-        predictions=_read_predictions(row["predictions"]),
+        predictions=predictions(row["predictions"], _read_predictions),
         would_wait=read_flag_if_any(row["would_wait"]),
         waits=read_list(row["waits"], _read_wait),
         **axes,

@@ -1,17 +1,22 @@
-"""What many rows have in common, written once: the same server, the same certificate, the same predictions.
+"""What many rows have in common, written once and read once: the same server, certificate, or predictions.
 
 Touches: nothing. Source: docs/performance.md (what was gained by measuring).
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import TypeVarTuple
+from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import orjson
 
 from scanner.jsonl.caps import FULL, Pen
 
+T = TypeVar("T")
 Given = TypeVarTuple("Given")
+
+PIECE_BYTES = 16 * 1024
+"""What is longer is rare, and not worth its room: a row may be one piece of 256 KiB, and no other row like it."""
 
 
 class Same:
@@ -50,3 +55,34 @@ def written_once(kept: int) -> Callable[[Callable[[Pen, *Given], object]], Calla
         return written
 
     return decorated
+
+
+class ReadOnce(Generic[T]):
+    """The last `kept` values that were read, each by the JSON of all that it was read from.
+
+    JSON tells 1 from 1.0 and from true, which Python takes for equal, and it tells every value apart that a reader
+    could: so whatever stands in a row, it is read as if it stood there alone.
+    """
+
+    __slots__ = ("_kept", "_known")
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._known: OrderedDict[bytes, T] = OrderedDict()
+
+    def __call__(self, part: Any, read: Callable[[Any], T]) -> T:
+        """Read a piece of a row, or find what was read of the same. What `read` raises is not remembered."""
+        try:
+            key = orjson.dumps(part)
+        except TypeError:  # so deep that nobody could write it again
+            return read(part)
+        known = self._known.get(key)
+        if known is not None:
+            self._known.move_to_end(key)
+            return known
+        value = read(part)
+        if len(key) <= PIECE_BYTES:
+            self._known[key] = value
+            if len(self._known) > self._kept:
+                self._known.popitem(last=False)
+        return value

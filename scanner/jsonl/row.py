@@ -18,6 +18,7 @@ from scanner.jsonl.values import (
     read_text,
     read_text_if_any,
     read_time,
+    read_version,
     read_word,
     write_fault,
     write_time,
@@ -129,12 +130,13 @@ def write_policies(evidence: Evidence, pen: Pen) -> dict[str, object]:
 
 def read_record(row: Part, certificates: Certificates) -> Record:
     """Undo `write_record`."""
+    read_version(row["schema"])
     return Record(
         run_id=_read_name(row["run_id"]),
         target=read_target(row),
         observed_at=read_time(row["observed_at"]),
         evidence=None if row["route"] is None else read_evidence(row, certificates),
-        assessment=judgement.read_assessment(row),
+        assessment=judgement.read_assessment(row, certificates.predictions),
     )
 
 
@@ -173,7 +175,7 @@ def _read_column(part: Part) -> tuple[str, str]:
 def read_evidence(row: Part, certificates: Certificates) -> Evidence:
     """Read what judgement needs."""
     return Evidence(
-        route=directions.read_route(row["route"], read_text_if_any(row["domain"])),
+        route=directions.read_route(row["route"], read_text_if_any(row["domain"]), certificates.hosts),
         mta_sts=directions.read_mta_sts(row["policies"]["mta_sts"]),
         tls_rpt=directions.read_tls_rpt(row["policies"]["tls_rpt"]),
         sessions=read_list(row["sessions"], lambda it: read_session(it, certificates)),

@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from scanner.jsonl.caps import FULL, Pen
-from scanner.jsonl.certificates import Certificates
+from scanner.jsonl.certificates import Again, Certificates
 from scanner.jsonl.once import written_once
 from scanner.jsonl.values import (
     ROLES,
@@ -48,6 +48,8 @@ LEAVES_KEPT = 512
 PER_DOMAIN = frozenset({"endpoint", "shared", "inherited"})
 HELD = attrgetter(*(each.name for each in fields(Session) if each.name not in PER_DOMAIN))
 """What of a session does not depend on the domain that it was asked for."""
+NOBODY = {"mx": None, "server_name": None, "inherited": None}
+"""In the place of what a shared session does depend on; the address and the port are those of the server."""
 Written = tuple[dict[str, object], dict[str, object], bool]
 
 
@@ -190,7 +192,17 @@ def write_leaf(leaf: Certificate, pen: Pen) -> dict[str, object]:
 
 
 def read_session(part: Part, certificates: Certificates) -> Session:
-    """Undo `write_session`. Certificates that are missing are kept by their digest, without DER."""
+    """Undo `write_session`. Certificates that are missing are kept by their digest, without DER.
+
+    One that rows share is read once for all of them; of any other, nobody asks a second time.
+    """
+    if part["shared"] is not True:
+        return _read_session(part, certificates)
+    again = certificates.sessions({**part, **NOBODY}, lambda _: Again(_read_session(part, certificates)))
+    return again.under(_read_endpoint(part), read_flag(part["inherited"]))
+
+
+def _read_session(part: Part, certificates: Certificates) -> Session:
     unsolicited = part["unsolicited"]
     return Session(
         endpoint=_read_endpoint(part),

@@ -7,6 +7,7 @@ thing, and lets nothing else through.
 Touches: nothing. Source: RFC 3339 section 5.6 (time).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -23,6 +24,8 @@ T = TypeVar("T")
 Part = Mapping[str, Any]
 """A piece of a row as it was read back."""
 
+MINOR = int(schema.VERSION.partition(".")[2])
+VERSION = re.compile(rf"{schema.MAJOR}\.([0-9]{{1,9}})")
 TIME_LETTERS = len("2026-11-24T12:30:15.250Z")
 STAGES = {stage.word: stage for stage in Stage}
 KINDS = {kind.value: kind for kind in Kind}
@@ -32,6 +35,20 @@ VALIDITIES = {validity.value: validity for validity in Validity}
 FAULT = itemgetter("stage", "kind", "side", "detail", "code")
 FAULTS_KEPT = 128
 """Made once for all rows that are read: there are few, and NODATA stands in every row."""
+
+
+def read_version(shown: object) -> None:
+    """Let a row of this minor version or an older one pass. Raises ValueError for any other.
+
+    What a newer one adds may be what its verdicts rest on: nobody here could know that something was passed over.
+    """
+    found = VERSION.fullmatch(shown) if type(shown) is str else None
+    if found is None:
+        raise ValueError(f"schema {repr(shown)[:80]} is not {schema.MAJOR}.x")
+    if int(found[1]) > MINOR:
+        raise ValueError(
+            f"schema {shown} was written by a newer starttls-scanner: this one reads up to {schema.VERSION}"
+        )
 
 
 def write_time(at: datetime) -> str:

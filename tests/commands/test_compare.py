@@ -83,5 +83,5 @@ def test_what_cannot_be_compared_is_refused_in_one_line(scanned: Scanned, tmp_pa
     assert "two files are needed" in starttls("compare", scanned.mail).refused(Exit.USAGE)
     assert "No such file" in starttls("compare", scanned.mail, tmp_path / "none").refused(Exit.USAGE)
     (tmp_path / "broken").write_bytes(scanned.mail.read_bytes()[:-20])
-    assert "no row" in starttls("compare", scanned.mail, tmp_path / "broken").refused(Exit.USAGE)
+    assert "not a row" in starttls("compare", scanned.mail, tmp_path / "broken").refused(Exit.USAGE)
     assert rows_of(scanned.mail.read_bytes())

@@ -1,5 +1,5 @@
 """Stored rows that somebody changed, under one law: a row is refused in one line, or what was read of it can be
-written, judged and explained, and nothing on that way raises.
+written, judged, explained and compared, and nothing on that way raises.
 
 A change puts any JSON value at any place of a good row. As bytes, for a fuzzer: the number of the row, then changes,
 one a line, each the number of a place (two bytes) and a JSON text.
@@ -13,12 +13,18 @@ from typing import Any
 
 import orjson
 
-from scanner import jsonl
+from scanner import jsonl, text, vantage
 from scanner.assess.judgement import Judge
 from scanner.assess.trust import Trust
+from scanner.cli import compare
+from scanner.cli.diff.changes import difference
+from scanner.cli.diff.facts import Facts
+from scanner.cli.diff.rows import read
+from scanner.cli.diff.words import as_json, as_text
 from scanner.explain import letter, page
 from scanner.explain.styles import rendered
 from scanner.model.record import Record
+from scanner.vantage import Sight
 from tests.unit import stories as some
 from tests.unit.explain import pages
 
@@ -82,6 +88,7 @@ def from_bytes(data: bytes) -> bytes:
 
 def obeyed(line: bytes) -> Record | None:
     """Hold one row to the law. Returns what was read, None where it was refused; whatever else is raised breaks it."""
+    diffed(line)
     try:
         record = jsonl.decode(line, some.CERTIFICATES)
     except ValueError as refused:
@@ -93,6 +100,7 @@ def obeyed(line: bytes) -> Record | None:
         assert jsonl.decode(written, some.CERTIFICATES) == record
     explained(record)
     judged_again(line, record)
+    compared(record)
     return record
 
 
@@ -102,11 +110,42 @@ def assert_in_one_line(words: str) -> None:
     assert len(words) < 400, words[:400]
 
 
+def assert_shown(lines: bytes) -> None:
+    """Nothing that a terminal would obey: all that is to be escaped is."""
+    words = lines.decode().replace("\\", "")
+    assert all(text.from_str(line) == line for line in words.split("\n")), words
+
+
 def explained(record: Record) -> None:
     """Show the page and the letter."""
     for policy in POLICIES:
         assert rendered(page.page(record, policy))
         assert not letter.letter(record, policy) or not letter.objection(record, policy)
+
+
+def compared(record: Record) -> None:
+    """Put it together with a good row, in both orders and in every direction, as `starttls compare` does it."""
+    for pair in ((record, some.TYPICAL), (some.TYPICAL, record)):
+        sights = [Sight(name, it, it.evidence) for name, it in zip("ab", pair, strict=True) if it.evidence is not None]
+        comparison = vantage.compared(sights, judge())
+        assert len(jsonl.encode(comparison.record)) <= jsonl.ROW_BYTES
+        cells = compare.answers(comparison, ("a", "b"), judge())
+        assert_shown(compare.line_of("d.test", cells, {"a": 1, "b": 1}, compare.remark(comparison)))
+
+
+def diffed(line: bytes) -> Facts | None:
+    """Tell what changed from a good row to it, and back, as `starttls diff` does it. None where it is refused."""
+    try:
+        facts = read(line)
+    except (ValueError, TypeError, KeyError, AttributeError) as refused:
+        assert_in_one_line(str(refused))
+        return None
+    assert not difference(facts, facts).changes
+    good = read(LINES[0])
+    for was, now in ((facts, good), (good, facts)):
+        it = difference(was, now)
+        assert_shown(as_text(it, it.changes).encode() + as_json(it, it.changes))
+    return facts
 
 
 def judged_again(line: bytes, record: Record) -> None:

@@ -171,10 +171,24 @@ def test_a_damaged_row_raises_nothing_but_value_error(data: st.DataObject, recor
     assert "\n" not in words
 
 
-def test_keys_of_a_newer_minor_version_are_passed_over() -> None:
-    row = {**parsed(some.TYPICAL), "schema": "1.7", "news": [1]}
+def test_keys_that_somebody_added_are_passed_over() -> None:
+    row = {**parsed(some.TYPICAL), "news": [1]}
     row["sessions"][0]["news"] = True
     assert jsonl.decode(orjson.dumps(row), some.CERTIFICATES) == some.TYPICAL
+
+
+@pytest.mark.parametrize("news", [{}, {"news": [1]}, {"starttls": "mostly"}, {"sessions": None}, {"n": 0}])
+def test_a_row_of_a_newer_minor_version_is_refused_before_anything_else(news: dict[str, Any]) -> None:
+    """Nobody here can know what is passed over, or what a word means that is not known."""
+    line = orjson.dumps({**parsed(some.TYPICAL), "schema": "1.7", **news})
+    with pytest.raises(ValueError, match=r"\Aschema 1\.7 was written by a newer starttls-scanner: .* up to 1\.0\Z"):
+        jsonl.decode(line, some.CERTIFICATES)
+
+
+@pytest.mark.parametrize("version", ["1", "1.", "1.x", "1.0.0", "1.-1", "1.\u0660", "1.0\n", "11.0"])
+def test_what_is_no_version_is_refused(version: str) -> None:
+    with pytest.raises(ValueError, match=r"\Aschema '.*' is not 1\.x\Z"):
+        jsonl.decode(orjson.dumps({**parsed(some.TYPICAL), "schema": version}), some.CERTIFICATES)
 
 
 @given(records.records(), records.assessments)
@@ -184,8 +198,8 @@ def test_another_judgement_changes_nothing_else(record: Record, assessment: Any)
     assert again == jsonl.encode(replace(record, assessment=assessment))
 
 
-def test_another_judgement_leaves_a_newer_row_its_news() -> None:
-    row = {**parsed(some.TYPICAL), "schema": "1.7", "news": [1], "truncated": True}
+def test_another_judgement_leaves_a_row_what_somebody_added() -> None:
+    row = {**parsed(some.TYPICAL), "news": [1], "truncated": True}
     judged = replace(some.TYPICAL.assessment, starttls=Verdict.FAIL)
     again = orjson.loads(jsonl.replace_assessment(orjson.dumps(row), judged))
     assert (again["news"], again["truncated"], again["starttls"]) == ([1], True, "fail")

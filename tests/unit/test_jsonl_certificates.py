@@ -57,3 +57,10 @@ def test_nothing_but_a_digest_names_a_certificate(sha256: Any) -> None:
     certificates = Certificates({})
     with pytest.raises((ValueError, TypeError)):
         certificates[sha256]
+
+
+def test_a_certificate_that_is_kept_under_the_digest_of_another_is_refused() -> None:
+    first, second, *_ = some.CERTIFICATES
+    certificates = Certificates({first: some.CERTIFICATES[second]})
+    with pytest.raises(ValueError, match=f"kept as {first} is another one"):
+        certificates[first]

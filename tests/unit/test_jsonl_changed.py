@@ -45,6 +45,18 @@ def test_a_changed_row_is_refused_or_can_be_written_judged_and_explained(line: b
     changed_rows.obeyed(line)
 
 
+@given(st.data())
+@settings(max_examples=500)
+def test_a_value_of_another_type_is_refused_where_it_is_compared(data: st.DataObject) -> None:
+    """JSON holds nothing to any type: a number must not pass for a text, nor a text for a flag."""
+    number = data.draw(st.integers(0, len(changed_rows.LINES) - 1))
+    good, places = changed_rows.parsed(number)
+    path = data.draw(st.sampled_from(places).filter(lambda path: changed_rows.at(good, path) is not None))
+    others = values.filter(lambda it: it is not None and type(it) is not type(changed_rows.at(good, path)))
+    facts = changed_rows.diffed(orjson.dumps(changed_rows.put(copy.deepcopy(good), path, data.draw(others))))
+    assert facts is None or facts == changed_rows.diffed(changed_rows.LINES[number])
+
+
 @given(records.records())
 @settings(max_examples=50)
 def test_any_record_that_was_written_obeys_the_same_law(record: Record) -> None:

@@ -6,10 +6,11 @@ Touches: nothing. Source: RFC 7672 sections 2.2 and 3, RFC 7671 section 9, RFC 8
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 from scanner.assess import dane, mta_sts, webpki
-from scanner.assess.case import Case, View, once_for_all
+from scanner.assess.case import Case, View, once
 from scanner.assess.dane import Standing
 from scanner.assess.names import DNS_ID, matches, presented
 from scanner.assess.senders.wire import Reading, on_the_wire
@@ -53,22 +54,60 @@ class Facts:
     by_tlsa_in_time: Checked = NOBODY
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What may make two domains differ behind one server at one moment: few values, and no more of them than that."""
+
+    readings: tuple[Reading, ...]
+    standing: Standing
+    mx: Validity
+    addresses: Validity
+    is_implicit: bool
+    is_lookup_secure: bool
+    is_elsewhere: bool
+    policy: str
+    is_next_hop: bool
+
+
+_around = cache(Around)
+"""The very same value for all domains that do not differ."""
+
+
 def facts(case: Case, host: MxHost, view: View, readings: tuple[Reading, ...]) -> Facts:
     """Look at everything once."""
+    route, chain, has_records = case.route, webpki.chain_of(view), bool(host.tlsa.records)
     standing = dane.standing_of(case, host)
-    has_records = bool(host.tlsa.records)
-    chain = webpki.chain_of(view)
-    return Facts(
-        *on_the_wire(view, readings),
+    around = _around(
+        readings,
         standing,
-        case.route.mx.validity,
+        route.mx.validity,
         tlsa.validity(host.ipv4, host.ipv6) if host.ipv6.records else host.ipv4.validity,
-        case.route.implicit,
+        route.implicit,
         standing is Standing.LOOKUP_FAILED and _is_lookup_secure(host),
         has_records and host.tlsa_base != tlsa.expanded(host.name, host.ipv4, host.ipv6),
         _policy(case, host),
-        *(_names(case, view, chain[0]) if chain else ()),
-        *(_records(case, host, view, chain[0]) if chain and has_records else ()),
+        bool(chain) and any(_below(route.domain, presented(chain[0]) or ())),
+    )
+    seen = _without_records(view, around, webpki.nameless_problems(case, view))
+    if not (chain and has_records):
+        return seen
+    by_tlsa, by_any_tlsa, by_tlsa_in_time = _records(case, host, view, chain[0])
+    return replace(seen, by_tlsa=by_tlsa, by_any_tlsa=by_any_tlsa, by_tlsa_in_time=by_tlsa_in_time)
+
+
+@once
+def _without_records(view: View, it: Around, nameless: tuple[Problem, ...]) -> Facts:
+    """Everything but the match of TLSA records, which depends on the moment, and on the name of the domain."""
+    return Facts(
+        *on_the_wire(view, it.readings),
+        it.standing,
+        it.mx,
+        it.addresses,
+        it.is_implicit,
+        it.is_lookup_secure,
+        it.is_elsewhere,
+        it.policy,
+        *(_names(view, nameless, it.is_next_hop) if webpki.chain_of(view) else ()),
     )
 
 
@@ -85,13 +124,11 @@ def _is_lookup_secure(host: MxHost) -> bool:
     return host.tlsa.validity is Validity.SECURE or all(answer.validity is Validity.SECURE for answer in answers)
 
 
-def _names(case: Case, view: View, leaf: Certificate) -> tuple[Checked, Checked, Checked]:
-    by_host_name, by_another, by_any, by_policy = _by_name(view, webpki.nameless_problems(case, view))
-    is_next_hop = any(_below(case.route.domain, presented(leaf) or ()))
+def _names(view: View, nameless: tuple[Problem, ...], is_next_hop: bool) -> tuple[Checked, Checked, Checked]:  # noqa: FBT001 - one call
+    by_host_name, by_another, by_any, by_policy = _by_name(view, nameless)
     return by_host_name, by_any if is_next_hop else by_another, by_policy
 
 
-@once_for_all
 def _by_name(view: View, nameless: tuple[Problem, ...]) -> tuple[Checked, Checked, Checked, Checked]:
     """For the name of the host; for a name that is not there; for one that is; and by a policy.
 

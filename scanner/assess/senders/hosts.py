@@ -25,6 +25,8 @@ def is_plain(case: Case) -> bool:
 
 def repeated(hosts: tuple[MxHost, ...]) -> frozenset[tuple[str, str]]:
     """Name and address of hosts whose address a better preference has as well."""
+    if len({each for host in hosts for each in host.addresses}) == sum(len(host.addresses) for host in hosts):
+        return frozenset()  # as nearly everywhere
     best: dict[str, int] = {}
     for host in hosts:
         for address in host.addresses:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from scanner.assess import starttls
-from scanner.assess.case import View, once, once_for_all
+from scanner.assess.case import View, once
 from scanner.assess.hygiene import OLD_VERSIONS
 from scanner.assess.passing import CUT
 from scanner.model.assessment import Outcome, Verdict
@@ -137,7 +137,7 @@ def flaw(view: View, names: Iterable[str]) -> str:
     return "old-tls" if handshake.version in OLD_VERSIONS else ""
 
 
-@once_for_all
+@once
 def on_the_wire(view: View, readings: tuple[Reading, ...]) -> tuple[tuple[tuple[Reading, str], ...], str]:
     """Name the events, and the flaw of the handshake."""
     held = events(view, readings)

@@ -4,16 +4,19 @@ Touches: nothing. Source: docs/record.md (what changed).
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from scanner.cli.diff.facts import KINDS, NOTHING, OF_HOSTS, Facts, Place
+from scanner.cli.diff.facts import KINDS, NOTHING, OF_HOSTS, Facts, Leaf, Place
 from scanner.model.assessment import Verdict
 
 PLACE_OF = {what: number for number, what in enumerate(KINDS)}
 STRENGTH = {Verdict.PASS: 2, Verdict.PARTIAL: 1, Verdict.FAIL: 0, Verdict.ABSENT: 0}
 """How much STARTTLS there is. Other verdicts are no answer, and nothing is gained or lost by them."""
+DATED_BACK = timedelta(days=1)
+"""Authorities date certificates back: by an hour, or to the midnight before."""
 PROVIDERS_KEPT = 10_000
 OTHERS = "others"
 
@@ -50,13 +53,13 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One domain. `provider` is whose servers take its mail, or took it; `was_at` and `now_at` are the moments of its
-    rows, as written there, None where it has none.
+    rows, None where it has none.
     """
 
     domain: str
     provider: str
-    was_at: str | None
-    now_at: str | None
+    was_at: datetime | None
+    now_at: datetime | None
     changes: tuple[Change, ...] = ()
 
     @property
@@ -74,15 +77,15 @@ class Difference:
 
 def gone(was: Facts) -> Difference:
     """Tell of a domain that has no row any more."""
-    return Difference(was.domain, was.provider, was.observed_at, None)
+    return Difference(was.domain, was.provider, was.at, None)
 
 
 def difference(was: Facts | None, now: Facts) -> Difference:
     """Compare the two rows of one domain, of which the earlier one may be missing."""
     if was is None:
-        return Difference(now.domain, now.provider, None, now.observed_at)
+        return Difference(now.domain, now.provider, None, now.at)
     provider = now.provider or was.provider
-    return Difference(now.domain, provider, was.observed_at, now.observed_at, tuple(_changes(was, now)))
+    return Difference(now.domain, provider, was.at, now.at, tuple(_changes(was, now)))
 
 
 def _changes(was: Facts, now: Facts) -> Iterator[Change]:
@@ -91,7 +94,7 @@ def _changes(was: Facts, now: Facts) -> Iterator[Change]:
     for place in sorted(was.known.keys() | now.known.keys(), key=lambda place: (PLACE_OF[place[0]], place[1])):
         before, after = was.known.get(place), now.known.get(place)
         if before is not None and after is not None:
-            yield from _pairs(place, before, after)
+            yield from _certificates(place[1], was, now) if place[0] == "certificate" else _pairs(place, before, after)
         elif place[0] not in OF_HOSTS:  # a host that one row has alone is told of as MX record
             yield Change(*place, _together(before), _together(after), is_known=False)
 
@@ -99,13 +102,36 @@ def _changes(was: Facts, now: Facts) -> Iterator[Change]:
 def _pairs(place: Place, before: frozenset[str], after: frozenset[str]) -> Iterator[Change]:
     """Tell what came and what went; one that went and one that came are told as a replacement."""
     went, came = sorted(before - after), sorted(after - before)
-    if place[0] == "certificate" and not came:
-        return  # fewer addresses of the host were reached, or it has fewer
     if len(went) == len(came) == 1:
         yield Change(*place, went[0], came[0])
         return
     yield from (Change(*place, word, None) for word in went)
     yield from (Change(*place, None, word) for word in came)
+
+
+def _certificates(mx: str, was: Facts, now: Facts) -> Iterator[Change]:
+    """Tell which certificates came into the place of others, and whether that is sure.
+
+    A server may show two in turn, of two kinds of key or of two machines: that one night saw the one and another night
+    the other is no change. It is sure where it was issued since the earlier look, or another was at its end. Where it
+    is not, it is told only if none was shown both times, and as what it is: another one.
+    """
+    before, after = was.leaves[mx], now.leaves[mx]
+    came, still = after - before, before & after
+    is_at_end = any(leaf.expiry(now.at) for leaf in before - after)
+    replaced = came if is_at_end else {leaf for leaf in came if _is_issued_since(was.at, leaf)}
+    if replaced:
+        yield from _pairs(("certificate", mx), _words(before), _words(still | replaced))
+    elif came and not still:
+        yield from _pairs(("other_certificate", mx), _words(before), _words(after))
+
+
+def _is_issued_since(at: datetime, leaf: Leaf) -> bool:
+    return leaf.not_before_at is not None and at - leaf.not_before_at < DATED_BACK
+
+
+def _words(leaves: Iterable[Leaf]) -> frozenset[str]:
+    return frozenset(leaf.words for leaf in leaves)
 
 
 def _together(words: frozenset[str] | None) -> str | None:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from scanner import text
 from scanner.cli.arguments import parsed
 from scanner.cli.diff.changes import Change, Counts, Difference, Presence
-from scanner.cli.diff.facts import KINDS
-from scanner.cli.diff.rows import Rows, differences, reading
+from scanner.cli.diff.facts import KINDS, Facts
+from scanner.cli.diff.rows import differences, reading
 from scanner.cli.diff.words import as_json, as_text, summary_json, summary_lines
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.main import tell
+from scanner.cli.rowfile import Rows
 from scanner.cli.streams import say, show, show_line
 
 ALARMS = ("lost", "gained", Presence.NEW.value, Presence.GONE.value, *KINDS)
@@ -84,7 +85,7 @@ def among(known: Sequence[str], option: str, words: Sequence[str]) -> Sequence[s
     return list(dict.fromkeys(words))
 
 
-def compare(was: Rows, now: Rows, wanted: Shown) -> Counts:
+def compare(was: Rows[Facts], now: Rows[Facts], wanted: Shown) -> Counts:
     """Print what changed, and the counts, which are of everything."""
     counts = Counts()
     for it in differences(was, now):

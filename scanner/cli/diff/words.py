@@ -12,8 +12,9 @@ import orjson
 
 from scanner import text
 from scanner.cli.diff.changes import Change, Counts, Difference, Presence
-from scanner.cli.diff.facts import KINDS
-from scanner.cli.diff.rows import Rows
+from scanner.cli.diff.facts import KINDS, Facts
+from scanner.cli.rowfile import Rows
+from scanner.jsonl.values import write_time_if_any
 
 DOMAIN_LETTERS = 40
 PROVIDERS_SHOWN = 8
@@ -50,8 +51,8 @@ def as_json(it: Difference, changes: Sequence[Change]) -> bytes:
         "domain": text.from_str(it.domain),
         "presence": it.presence,
         "provider": it.provider or None,
-        "was_observed_at": it.was_at,
-        "observed_at": it.now_at,
+        "was_observed_at": write_time_if_any(it.was_at),
+        "observed_at": write_time_if_any(it.now_at),
     }
     told = [{"what": change.what, "mx": change.mx or None, **moved(change)} for change in changes]
     return orjson.dumps({**head, "changes": told}, option=orjson.OPT_APPEND_NEWLINE)
@@ -80,7 +81,7 @@ def summary_json(counts: Counts) -> bytes:
     return orjson.dumps(summary, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def summary_lines(counts: Counts, was: Rows, now: Rows) -> Iterator[str]:
+def summary_lines(counts: Counts, was: Rows[Facts], now: Rows[Facts]) -> Iterator[str]:
     """Say in a few lines what changed, how often, and what was not compared."""
     both = counts.presence[Presence.BOTH]
     alike = both - counts.changed - counts.not_known

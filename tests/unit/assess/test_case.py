@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from scanner.assess.case import Case, Servers, View, once, once_for_all, views
+from scanner.assess.case import Case, Servers, View, once, views
 from scanner.model.session import Hello
 from tests.unit.assess.evidence import AT, DAY, MX, authority, encrypted, plain, seen, wide
 
@@ -66,7 +66,7 @@ def test_what_was_shown_to_our_own_name_counts_before_what_another_name_was_show
 def test_a_server_that_domains_share_is_looked_at_once_and_any_other_afresh() -> None:
     asked: list[View] = []
 
-    @once_for_all
+    @once
     def ask(view: View) -> int:
         asked.append(view)
         return len(asked)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.assess import hygiene as rules
-from scanner.assess.chains import ends_soon
+from scanner.assess.chains import last_days
 from scanner.assess.hygiene import can_roll_over, is_short
 from scanner.model.assessment import Assessment
 from scanner.model.fault import Kind, Stage
@@ -183,12 +183,14 @@ def test_rfc_7672_s3_1_2_the_anchor_of_dane_ta_has_to_be_sent() -> None:
 )
 def test_rfc_5280_s4_1_2_5_a_certificate_that_ends_soon(lived: int, left: int, soon: bool) -> None:  # noqa: FBT001 - a column
     dates: dict[str, Any] = {"not_before_at": AT - lived * DAY, "not_after_at": AT + left * DAY}
-    assert ends_soon(replace(authority().chain("good")[0], **dates), AT) is soon
+    after, until = last_days(replace(authority().chain("good")[0], **dates))
+    assert (after < AT <= until) is soon
     assert ("certificate-ends-soon" in hygiene(judged(presented(**dates)))) is soon
 
 
 def test_dates_that_cannot_be_read_end_never() -> None:
-    assert not ends_soon(replace(authority().chain("good")[0], not_after_at=None), AT)
+    after, until = last_days(replace(authority().chain("good")[0], not_after_at=None))
+    assert not after < AT <= until
 
 
 @pytest.mark.parametrize(

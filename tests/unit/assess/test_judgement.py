@@ -5,20 +5,37 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scanner.assess.case import Servers, views
 from scanner.assess.causes import table as causing
 from scanner.assess.findings import FINDING_TYPES, found, weighed
 from scanner.assess.folding import better
-from scanner.assess.judgement import judge
+from scanner.assess.judgement import Judge, judge
 from scanner.assess.senders.rules import RULES
 from scanner.assess.trust import trust
 from scanner.model.assessment import Assessment, Status, Verdict
 from scanner.model.fault import Kind, Side, Stage
 from scanner.model.route import MxHost
 from scanner.model.session import Session
-from tests.unit.assess.evidence import AT, authority, cut, encrypted, host, judged, plain, policy, route, seen, types
+from tests.unit.assess.evidence import (
+    AT,
+    MINUTE,
+    authority,
+    cut,
+    encrypted,
+    host,
+    judged,
+    plain,
+    policy,
+    route,
+    secured,
+    seen,
+    tlsa_of,
+    types,
+)
 
 ROOT = Path(__file__).parents[3]
 AXES = ("starttls", "webpki", "dane", "mta_sts")
@@ -137,3 +154,21 @@ def test_an_address_of_a_family_that_we_lack_hinders_nobody_where_the_host_has_a
     assert judged(four, six, way=both) == judged(four, way=route(host(addresses=("192.0.2.1",))))
     alone = judged(six, way=route(host(addresses=("2001:db8::1",))))
     assert (alone.starttls, alone.status) == (Verdict.UNKNOWN, Status.INCONCLUSIVE)
+
+
+SHARED_BY_MANY = [encrypted(), encrypted("self-signed"), plain(), cut(Stage.GREETING, Kind.REPLY_421)]
+
+
+@pytest.mark.parametrize("session", SHARED_BY_MANY)
+def test_what_is_known_of_a_shared_server_does_not_grow_with_the_domains_behind_it(session: Session) -> None:
+    """A scan describes the host anew for every domain, and judges each at a moment of its own."""
+    servers, shared = Servers(), replace(session, shared=True)
+    judge = Judge(trust("test", authority().root.pem), servers=servers)
+    (view,) = views((shared,), servers=servers)
+    counted = []
+    for number in range(20):
+        for way in (route(host()), secured(tlsa_of("good"))):
+            judge(seen(shared, way=replace(way, domain=f"d{number}.test"), mta_sts=policy()), AT + number * MINUTE)
+        counted.append(len(view.known))
+    assert counted[0] > 0
+    assert len(set(counted)) == 1

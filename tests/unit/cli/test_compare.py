@@ -93,6 +93,23 @@ def test_all_domains_are_listed_on_demand_each_once(tmp_path: Path, capsysbinary
     assert "b: 3 rows, 1 repeated" in err
 
 
+def test_every_row_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a = [row("x.example", SHOWN), row("y.example", HIDDEN)]
+    b = [row("z.example", HIDDEN), row("x.example", SHOWN)]
+    c = [row("z.example", SHOWN), row("y.example", SHOWN), row("w.example", seen())]
+    read: list[str] = []
+    decode = jsonl.decode
+
+    def counted(line: bytes, certificates: jsonl.Certificates) -> Record:
+        record = decode(line, certificates)
+        read.append(record.target.domain)
+        return record
+
+    monkeypatch.setattr(jsonl, "decode", counted)
+    run([*files(tmp_path, a=a, b=b, c=c), "--all"], {})
+    assert sorted(read) == sorted(each.target.domain for each in (*a, *b, *c))
+
+
 def test_joined_rows_are_written_as_json_lines(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     paths = files(tmp_path, a=[row("h.example", HIDDEN), row("x.example", SHOWN)], b=[row("h.example", SHOWN)])
     for flags, domains in (([], ["h.example"]), (["--all"], ["h.example", "x.example"])):

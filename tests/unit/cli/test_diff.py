@@ -2,7 +2,7 @@
 
 import gzip
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from scanner.cli.diff.facts import EXPIRED, EXPIRES_SOON, KINDS, Facts, facts_of
 from scanner.cli.diff.rows import read
 from scanner.cli.exits import Exit, Refused
 from scanner.model.assessment import Status
+from scanner.model.certificate import Certificate
 from scanner.model.fault import Kind, Stage
 from scanner.model.policy import StsMode
 from scanner.model.record import Evidence, Record
 from scanner.model.route import Answer, TlsaRecord
-from scanner.model.session import Hello
+from scanner.model.session import Handshake, Hello
 from scanner.model.target import Target
 from tests.unit.assess.evidence import (
     AT,
@@ -127,12 +128,86 @@ def test_a_policy_that_could_not_be_fetched_is_not_gone() -> None:
     assert told(seen(mta_sts=whole), seen(mta_sts=weaker), *kinds) == [("1", "2"), ("enforce", "testing")]
 
 
-def test_a_new_certificate_is_told_and_one_that_was_not_reached_is_not() -> None:
-    both = seen(encrypted(), encrypted("wildcard", address="192.0.2.2"))
-    leaves = [f"{authority().chain(name)[0].sha256} until 2027-03-04" for name in ("good", "wildcard")]
-    assert told(GOOD, seen(encrypted("wildcard")), "certificate") == [tuple(leaves)]
-    assert told(GOOD, both, "certificate") == [(None, leaves[1])]
-    assert told(both, GOOD, "certificate") == []
+DATES: dict[str, tuple[datetime | None, datetime | None]] = {
+    "old": (AT - 60 * DAY, AT + 30 * DAY),
+    "twin": (AT - 60 * DAY, AT + 30 * DAY),
+    "new": (AT + DAY / 2, AT + 90 * DAY),
+    "dated back": (AT - DAY / 2, AT + 90 * DAY),
+    "ready": (AT - 2 * DAY, AT + 90 * DAY),
+    "ending": (AT - 80 * DAY, AT + 10 * DAY),
+    "ended": (AT - 90 * DAY, AT + DAY / 2),
+    "undated": (None, None),
+}
+"""Certificates, by when they begin and end: the nights are AT and a day later."""
+
+
+def shown(*names: str) -> Evidence:
+    """One host shows these certificates, each at an address of its own."""
+    leaves = [Certificate(name.encode().hex(), b"", "", "", "", "", (), *DATES[name]) for name in names]
+    tls = [Handshake("TLSv1.3", "TLS_AES_256_GCM_SHA384", None, MX, (leaf,), 1) for leaf in leaves]
+    return seen(*(replace(encrypted(address=f"192.0.2.{n}"), handshake=it) for n, it in enumerate(tls, 1)))
+
+
+def replaced(was: list[str], now: list[str]) -> list[tuple[str, str | None, str | None]]:
+    found = [each for each in changes(shown(*was), shown(*now)) if each.what.endswith("certificate")]
+    assert all(each.is_known and each.mx == MX for each in found)
+    return [(each.what, name_of(each.was), name_of(each.now)) for each in found]
+
+
+def name_of(words: str | None) -> str | None:
+    """Undo what `shown` makes a digest."""
+    return words and bytes.fromhex(words.split()[0]).decode()
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "words"),
+    [
+        (["old"], ["new"], [("certificate", "old", "new")]),
+        (["old"], ["dated back"], [("certificate", "old", "dated back")]),
+        (["ending"], ["ready"], [("certificate", "ending", "ready")]),
+        (["ended"], ["ready"], [("certificate", "ended", "ready")]),
+        (["old"], ["ready"], [("other_certificate", "old", "ready")]),
+        (["old"], ["twin"], [("other_certificate", "old", "twin")]),
+        (["twin"], ["old"], [("other_certificate", "twin", "old")]),
+        (["old"], ["undated"], [("other_certificate", "old", "undated")]),
+        (["old"], ["old"], []),
+        (["old"], ["old", "twin"], []),
+        (["old", "twin"], ["twin"], []),
+        (["old", "ready"], ["old", "twin"], []),
+        (["old"], ["old", "new"], [("certificate", None, "new")]),
+        (["old", "twin"], ["old", "new"], [("certificate", "twin", "new")]),
+        (["old", "ending"], ["old", "ready"], [("certificate", "ending", "ready")]),
+        (["old"], ["new", "twin"], [("certificate", "old", "new")]),
+        (
+            ["old", "twin"],
+            ["new"],
+            [("certificate", "old", None), ("certificate", "twin", None), ("certificate", None, "new")],
+        ),
+    ],
+)
+def test_a_certificate_was_replaced_where_that_is_sure_and_else_it_is_another_one(
+    was: list[str], now: list[str], words: list[tuple[str, str | None, str | None]]
+) -> None:
+    assert replaced(was, now) == words
+
+
+@pytest.mark.parametrize("at", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)])
+def test_a_row_at_the_end_of_time_is_compared_like_any_other(at: datetime) -> None:
+    then, tonight = row(shown("old")), row(shown("twin"))
+    for was, now in ((then, replace(tonight, observed_at=at)), (replace(then, observed_at=at), tonight)):
+        kinds = {each.what for each in difference(facts(was), facts(now)).changes}
+        assert len(kinds & {"certificate", "other_certificate"}) == 1
+
+
+def test_two_certificates_in_turn_never_raise_the_alarm_of_a_new_one(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    paths = files(tmp_path, old=[row(shown("old"))], new=[row(shown("twin"), at=TONIGHT)])
+    assert run([*paths, "--only", "certificate", "--fail-on", "certificate"], {}) is Exit.OK
+    assert capsysbinary.readouterr().out == b""
+    assert run([*paths, "--only", "other_certificate", "--fail-on", "other_certificate"], {}) is Exit.ALARM
+    was, now = (f"{name.encode().hex()} until 2026-12-24" for name in ("old", "twin"))
+    assert f"other_certificate [{MX}]: {was} -> {now}\n" in capsysbinary.readouterr().out.decode()
 
 
 def test_certificates_that_only_a_deep_session_was_shown_do_not_count() -> None:
@@ -175,7 +250,7 @@ def test_backwards_what_came_went(one: Record, other: Record) -> None:
     here, there = (read(jsonl.encode(replace(it, target=Target(1, "a.example")))) for it in (one, other))
     forth, back = difference(here, there).changes, difference(there, here).changes
     turned = [replace(it, was=it.now, now=it.was) for it in back]
-    kinds = set(KINDS) - {"certificate"}  # fewer of them are no change, more are
+    kinds = set(KINDS) - {"certificate", "other_certificate"}  # which one came since is no question backwards
     assert {it for it in forth if it.what in kinds} == {it for it in turned if it.what in kinds}
 
 
@@ -201,7 +276,7 @@ def test_losses_are_counted_by_provider_in_bounded_memory(monkeypatch: pytest.Mo
     counts = Counts()
     lost = (Change("starttls", "", "pass", "absent"),)
     for number, provider in enumerate(("a", "b", "c", "d", "a", "")):
-        counts.add(Difference(f"d{number}.example", provider, "then", "now", lost))
+        counts.add(Difference(f"d{number}.example", provider, AT, TONIGHT, lost))
     assert counts.lost == {"a": 2, "b": 1, "others": 3}
     assert (counts.changed, counts.of("lost"), counts.examples["lost"]) == (6, 6, "d0.example")
 
@@ -335,7 +410,7 @@ def test_words_that_are_not_known_are_refused(words: list[str], why: str, nights
 )
 def test_what_is_no_row_is_refused_with_its_place(line: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(line)
-    with pytest.raises(Refused, match=r"bad, (byte 0|line 1): "):
+    with pytest.raises(Refused, match=r"bad, line 1: (not a row|schema)"):
         run([str(tmp_path / "bad"), str(tmp_path / "bad")], {})
 
 
@@ -359,5 +434,5 @@ def test_a_domain_without_a_row_now_is_gone(evidence: Evidence) -> None:
 
 def test_a_row_without_evidence_is_known_by_its_status_alone() -> None:
     judged = replace(row(GOOD).assessment, status=Status.EXCLUDED)
-    shown = orjson.loads(jsonl.encode(Record("run", Target(1, DOMAIN), AT, None, judged)))
-    assert not {what for what, _ in facts_of(shown).known} & {"starttls", "mx"}
+    written = orjson.loads(jsonl.encode(Record("run", Target(1, DOMAIN), AT, None, judged)))
+    assert not {what for what, _ in facts_of(written).known} & {"starttls", "mx"}

@@ -1,6 +1,7 @@
 """Rows and certificates are read as they are found: plain, or as frames of either kind."""
 
 import io
+import itertools
 import tempfile
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from scanner import frames, jsonl
 from scanner.cli import lastrow
 from scanner.cli.exits import Exit, Refused
-from scanner.cli.packed import beside, lines, opened, split
+from scanner.cli.packed import Frames, beside, lines, opened, split
 from scanner.cli.rowfile import reading
 from scanner.parts import LINE_BYTES
 from scanner.protocols import certificate
@@ -41,7 +42,7 @@ def test_rows_in_several_frames_are_one_file(ending: str, tmp_path: Path) -> Non
     path = written(tmp_path / f"rows.jsonl{ending}", b"one\ntwo\n", b"three\n", b"", b"four\n")
     assert list(lines(path)) == [b"one", b"two", b"three", b"four"]
     with opened(path) as stream:
-        assert stream.readlines() == [b"one\n", b"two\n", b"three\n", b"four\n"]
+        assert list(stream) == [b"one\n", b"two\n", b"three\n", b"four\n"]
         stream.seek(4)
         assert stream.readline() == b"two\n"
 
@@ -54,7 +55,6 @@ def test_rows_and_certificates_are_found_in_packed_files(ending: str, tmp_path: 
     domain = TYPICAL.target.domain
     with reading(path) as file:
         found = file.find(domain)
-        assert file.has_certificates
     assert found is not None
     assert found[1].sessions[0].handshake is not None
     assert found[1].sessions[0].handshake.chain[0].der
@@ -99,8 +99,54 @@ def test_a_bomb_of_rows_is_refused(tmp_path: Path) -> None:
         opened(path)
 
 
+ROWS = [b"%d %s\n" % (number, b"x" * (number * 7919 % 5000)) for number in range(3000)]
+
+
+@pytest.mark.parametrize("ending", frames.PACKINGS)
+def test_every_place_of_a_file_of_ours_is_found_without_unpacking_it(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In memory that is that of a few frames, and in no temporary file."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    monkeypatch.setattr("scanner.cli.packed.FRAMES_KEPT", 2)
+    plain = b"".join(ROWS)
+    packing = frames.PACKINGS[ending]
+    path = tmp_path / f"rows.jsonl{ending}"
+    path.write_bytes(packing.pack(b"") + frames.packed(plain, packing) + packing.pack(b""))
+    with opened(str(path)) as stream:
+        assert list(stream) == ROWS
+        begins = [*itertools.accumulate(map(len, ROWS), initial=0)]
+        for number in sorted(range(3000), key=lambda number: number * 7919 % 3000):
+            assert (stream.seek(begins[number]), stream.readline()) == (begins[number], ROWS[number])
+        assert (stream.seek(len(plain)), stream.read(9), stream.readline()) == (len(plain), b"", b"")
+        assert (stream.seek(begins[7] + 1), stream.readline(3)) == (begins[7] + 1, ROWS[7][1:4])
+        stream.seek(0)
+        assert b"".join(iter(lambda: stream.read(10_000), b"")) == plain
+        assert isinstance(stream, Frames)
+        assert len(stream._kept) == 2
+
+
+@pytest.mark.parametrize("ending", frames.PACKINGS)
+def test_a_packed_file_that_changed_meanwhile_is_refused(ending: str, tmp_path: Path) -> None:
+    path = Path(written(tmp_path / f"rows.jsonl{ending}", b"one\n" * 99, b"two\n" * 99))
+    with opened(str(path)) as stream:
+        path.write_bytes(bytes(path.stat().st_size))
+        with pytest.raises(Refused, match="it changed while it was read"):
+            stream.readline()
+
+
+@pytest.mark.parametrize("ending", frames.PACKINGS)
+@pytest.mark.parametrize("pieces", [[b"".join(ROWS)], [b"one\ntw", b"o\nthree\n"]], ids=["long", "within a line"])
+def test_what_another_program_packed_is_read_from_a_temporary_file(
+    pieces: list[bytes], ending: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path / f"rows.jsonl{ending}", *pieces)
+    with opened(path) as stream:
+        assert (stream.read(), stream.seek(4), stream.read(3)) == (b"".join(pieces), 4, b"".join(pieces)[4:7])
+
+
 def test_a_place_without_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = written(tmp_path / "rows.jsonl.zst", b"one\n")
+    path = written(tmp_path / "rows.jsonl.zst", b"".join(ROWS))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     with pytest.raises(Refused, match="TMPDIR") as refused:
         opened(path)
