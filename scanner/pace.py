@@ -269,7 +269,7 @@ class Ledger:
             self._parked.popitem(last=False)
 
     def _sweep(self, now_s: float) -> None:
-        """Forget what may be forgotten; the next sweep waits for as many again, so that it costs little."""
+        """Forget what may be forgotten; the next sweep waits for a quarter as many again, so that it costs little."""
         idle = [(key, gate) for key, gate in self._gates.items() if not gate.taken and gate.ready_at_s <= now_s]
         struck = [key for key, gate in idle if gate.strikes > 0 or gate.interval_s > gate.rule.interval_s]
         surplus = len(self._gates) - (len(idle) - len(struck)) - self._remembered
@@ -277,7 +277,7 @@ class Ledger:
         for key, _ in idle:
             if key not in kept:
                 del self._gates[key]
-        self._sweep_at = max(self._remembered, 2 * len(self._gates))
+        self._sweep_at = max(self._remembered, len(self._gates) * 5 // 4)
 
 
 def _rules(pace: Pace, limits: Limits) -> dict[Cap | Key, _Rule]:
