@@ -24,9 +24,8 @@ class Interruption:
 
 
 def remember_interruption() -> None:
-    """Listen from now on; not where a shell has its background jobs ignore SIGINT."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, Interruption())
+    """Listen from now on, also where a shell has its background jobs ignore SIGINT, as a run in motion does."""
+    signal.signal(signal.SIGINT, Interruption())
 
 
 def heed_interruption() -> None:
