@@ -35,9 +35,18 @@ def once(ask: Callable[[W, *About], T]) -> Callable[[W, *About], T]:
     What a question is about is told by identity, and kept, so that nothing else can take its place.
     """
     count = ask.__code__.co_argcount - 1
+    nothing: Any = ()
 
     @wraps(ask)
-    def asked(where: W, one: object = None, other: object = None) -> T:  # *about would cost more than most answers
+    def asked_alone(where: W) -> T:
+        known = where.known.get(ask)
+        if known is None:
+            known = where.known[ask] = (ask(where, *nothing), ())
+        answer: T = known[0]
+        return answer
+
+    @wraps(ask)
+    def asked(where: W, one: object, other: object = None) -> T:  # *about would cost more than most answers
         key = ask, id(one), id(other)
         known = where.known.get(key)
         if known is None:
@@ -46,7 +55,7 @@ def once(ask: Callable[[W, *About], T]) -> Callable[[W, *About], T]:
         answer: T = known[0]
         return answer
 
-    return cast(Callable[[W, *About], T], asked)
+    return cast(Callable[[W, *About], T], asked if count else asked_alone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ class View:
 class Case:
     """One domain before the judge. `routing_fault` and `receives_no_mail`: the functions of these names, asked once.
 
-    `lacks_family`: whether an address is of a family that we lack, which is rare.
+    `lacks_family`: whether an address is of a family that we lack, which is rare. `by_host`: the views of each MX host.
     """
 
     evidence: Evidence
@@ -108,6 +117,7 @@ class Case:
     routing_fault: Fault | None = field(init=False)
     receives_no_mail: bool = field(init=False)
     lacks_family: bool = field(init=False)
+    by_host: dict[str, tuple[View, ...]] = field(init=False, compare=False, repr=False)
     known: Known = field(init=False, default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -117,10 +127,14 @@ class Case:
         object.__setattr__(self, "routing_fault", routing_fault(route))
         object.__setattr__(self, "receives_no_mail", receives_no_mail(route))
         object.__setattr__(self, "lacks_family", any(map(out_of_reach, self.evidence.sessions)))
+        by_host: dict[str, tuple[View, ...]] = {}
+        for view in self.views:
+            by_host[view.mx] = (*by_host.get(view.mx, ()), view)
+        object.__setattr__(self, "by_host", by_host)
 
     def of(self, host: MxHost) -> tuple[View, ...]:
         """What was seen of one host."""
-        return tuple([view for view in self.views if view.mx == host.name])
+        return self.by_host.get(host.name, ())
 
     def addresses(self, host: MxHost) -> tuple[str, ...]:
         """Addresses of the host that a sender with our families would try, once each."""

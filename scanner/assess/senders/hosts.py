@@ -55,10 +55,16 @@ def is_itself(case: Case, host: MxHost, address: str) -> bool:
 
 def _is_odd(case: Case, host: MxHost) -> bool:
     """Look at addresses as text first: few are near."""
-    if not host.addresses or is_malformed(host) or is_address(host.name):
-        return True
-    near = [each for each in host.addresses if each.startswith(("127.", "::", "0"))]
-    return any(each in NOWHERE or is_itself(case, host, each) for each in near)
+    near = _near(host.name, host.addresses)
+    return near is None or any(each in NOWHERE or is_itself(case, host, each) for each in near)
+
+
+@lru_cache(1024)  # as above
+def _near(name: str, addresses: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Addresses that may be our own; None where the host cannot be tried at all."""
+    if not addresses or _is_no_name(name) or is_address(name):
+        return None
+    return tuple([each for each in addresses if each.startswith(("127.", "::", "0"))])
 
 
 def _is_loopback(address: str) -> bool:
