@@ -14,6 +14,8 @@ from tests.faults.disks import failing_disk
 from tests.faults.world import World, verdicts
 
 NAMES = many(24)
+SLOWER = ("--run-rate", "4/s")
+"""For three runs at once: none may be at its end before all of them are in the middle."""
 EARLY = 4
 SMALL, LARGE = "size=48k", "size=8m"
 CERTIFICATE_BYTES = 500
@@ -60,7 +62,7 @@ def test_a_sidecar_a_publication_or_a_directory_that_fails_ends_the_run(world: W
     """A directory in the place of the file that is written next stands for a disk that does not want it."""
     with ExitStack() as held:
         sidecar, publication, removed = scans = [
-            held.enter_context(world.run(made(tmp_path / name) / "rows.jsonl", NAMES, *world.flags()))
+            held.enter_context(world.run(made(tmp_path / name) / "rows.jsonl", NAMES, *world.flags(), *SLOWER))
             for name in ("sidecar", "publication", "removed")
         ]
         for scan in scans:
@@ -83,7 +85,9 @@ def test_a_sidecar_a_publication_or_a_directory_that_fails_ends_the_run(world: W
     made(tmp_path / "removed")
     with ExitStack() as held:
         again = [
-            held.enter_context(world.run(tmp_path / scan.out.parent.name / "rows.jsonl", NAMES, *world.flags()))
+            held.enter_context(
+                world.run(tmp_path / scan.out.parent.name / "rows.jsonl", NAMES, *world.flags(), *SLOWER)
+            )
             for scan in scans
         ]
         assert [scan.ended().code for scan in again] == [Exit.OK] * 3
