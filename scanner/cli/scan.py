@@ -12,19 +12,16 @@ import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-import anyio
-
 from scanner.cli import laboratory
 from scanner.cli.arguments import parsed
 from scanner.cli.exits import Exit, Refused
-from scanner.cli.interruption import leave_it_to_the_loop
 from scanner.cli.job import Job, prepared
+from scanner.cli.loop import in_loop
 from scanner.cli.main import tell
 from scanner.cli.options import SCAN, Chosen, add_to, chosen_from
 from scanner.cli.streams import say
 from scanner.model.fault import is_of_memory
 
-UVLOOP = {"use_uvloop": True}
 OUT_OF_MEMORY = "out of memory; what is written stays, and the same command goes on from there"
 
 
@@ -60,7 +57,6 @@ def ended(job: Job) -> tuple[Exit, str]:
     """Run to the end."""
     from scanner.cli.motion import Ending, scan_list  # noqa: PLC0415 - what is refused must not wait for DNS and HTTP libraries
 
-    leave_it_to_the_loop()
     if not job.chosen["quiet"]:
         say(f"list: {job.targets.decision}\n")
     endings: list[Ending] = []
@@ -69,7 +65,7 @@ def ended(job: Job) -> tuple[Exit, str]:
         endings.append(await scan_list(job))
 
     try:
-        anyio.run(scanned, backend="asyncio", backend_options=UVLOOP)
+        in_loop(scanned)
     except Exception as error:  # without descriptors the loop cannot be taken down, which changes no ending
         if not endings and is_of_memory(error):
             return Exit.INTERNAL, OUT_OF_MEMORY

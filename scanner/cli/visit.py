@@ -12,6 +12,7 @@ import anyio
 from scanner.cli import laboratory
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import Job, prepared
+from scanner.cli.loop import in_loop
 from scanner.cli.options import Chosen
 from scanner.model.record import Record
 from scanner.model.target import Target
@@ -31,7 +32,7 @@ def looked_at(domain: str, chosen: Chosen) -> Record:
         one_row = io.BytesIO(f"domain\n{domain}\n".encode())
         job = opened.enter_context(prepared("-", for_one(chosen), one_row))
         [target] = job.batch()
-        record: Record = anyio.run(survey_it, job, target, backend="asyncio", backend_options={"use_uvloop": True})
+        record: Record = in_loop(survey_it, job, target)
     return record
 
 

@@ -7,12 +7,11 @@ import dataclasses
 import gc
 import sys
 
-import anyio
 import orjson
 
 from scanner.cli.job import Job
+from scanner.cli.loop import in_loop
 from scanner.cli.motion import Ending, scan_list
-from scanner.cli.scan import UVLOOP
 from tests.hostile.places import job_of
 from tests.hostile.watching import Watched, watched
 
@@ -28,7 +27,7 @@ def main(words: list[str]) -> int:
     """Return the exit code."""
     with job_of(words) as job:
         gc.collect()
-        ending, seen = anyio.run(scan, job, backend="asyncio", backend_options=UVLOOP)
+        ending, seen = in_loop(scan, job)
     sys.stdout.buffer.write(orjson.dumps({"line": ending.line, **dataclasses.asdict(seen)}))
     return int(ending.exit)
 

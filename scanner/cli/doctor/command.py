@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
-import anyio
 import orjson
 
 from scanner import text
@@ -21,6 +20,7 @@ from scanner.cli.borrowed import borrowed
 from scanner.cli.doctor.check import Check, Verdict, counted, exit_of, fail, ok
 from scanner.cli.exits import Exit, Refused
 from scanner.cli.job import read_exclusions
+from scanner.cli.loop import in_loop
 from scanner.cli.options import OF_DOCTOR, SCAN, Chosen, add_to, chosen_from
 from scanner.cli.streams import show
 from scanner.protocols.exclusions import NONE, Exclusions
@@ -80,7 +80,7 @@ def examined(chosen: Chosen) -> list[Check]:
     rules, checks = exclusions(chosen["exclude"])
     wishes = examination.Wishes(settings, chosen["dnsbl"], rules, chosen["i-am-testing"])
     checks += machine.machine_checks(facts.machine(chosen), settings)
-    checks += anyio.run(instruments.examined, wishes, backend="asyncio", backend_options={"use_uvloop": True})
+    checks += in_loop(instruments.examined, wishes)
     return checks
 
 

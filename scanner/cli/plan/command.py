@@ -11,13 +11,12 @@ import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-import anyio
-
 from scanner.cli import laboratory
 from scanner.cli.arguments import parsed
 from scanner.cli.borrowed import borrowed
 from scanner.cli.exits import Exit
 from scanner.cli.job import Job, prepared
+from scanner.cli.loop import in_loop
 from scanner.cli.options import SCAN, add_to, chosen_from
 from scanner.cli.plan.lookups import Lookups, census_of, look_up
 from scanner.cli.plan.words import Plan, as_json, as_text
@@ -66,5 +65,5 @@ def counted(job: Job) -> Plan:
 
 def looked_up(job: Job) -> Plan:
     """Count rows and look every domain up. Raises Refused where the resolver is dead, or dies."""
-    found: Lookups = anyio.run(look_up, job, backend="asyncio", backend_options={"use_uvloop": True})
+    found: Lookups = in_loop(look_up, job)
     return Plan(found.census, found)
