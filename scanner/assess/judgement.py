@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from scanner.assess import dane, hygiene, mta_sts, partners, sources, starttls, status, tls_rpt, webpki
+from scanner.assess.alike import Alike
 from scanner.assess.case import Case, Servers, has_no_address, in_reach, is_bogus, views
 from scanner.assess.causes.table import causes
 from scanner.assess.findings import found, weighed
@@ -25,19 +26,25 @@ from scanner.model.target import TlsPolicy
 class Judge:
     """The judge of one run: `Judge(trust)(evidence, at)`. It predicts what these sender models do, and no others.
 
-    It remembers verified chains, which changes the cost and nothing else; so do `servers`, for whoever has many rows:
-    in a scan, and where rows are read together, what domains share is the very same value. Raises KeyError for an
-    unknown model.
+    It remembers verified chains, which changes the cost and nothing else; with `servers` also what domains share, for
+    whoever has many rows: in a scan, and where rows are read together, that is the very same value. Raises KeyError for
+    an unknown model.
     """
 
     def __init__(self, trust: Trust, models: tuple[str, ...] = ALL_MODELS, servers: Servers | None = None) -> None:
         self.verifier = Verifier(trust)
         self._servers = servers
+        self._alike = None if servers is None else Alike()
         self._predictor = Predictor(models)
         self._missing = {policy: name for policy, name in partners.MODEL_OF.items() if name not in models}
 
     def __call__(self, evidence: Evidence, at: datetime, policy: TlsPolicy | None = None) -> Assessment:
         """Judge one domain at a moment (UTC), and what `policy` makes of mail to it."""
+        if self._alike is None:
+            return self._judged(evidence, at, policy)[1]
+        return self._alike.judged(evidence, at, policy, self._judged)
+
+    def _judged(self, evidence: Evidence, at: datetime, policy: TlsPolicy | None) -> tuple[Case, Assessment]:
         seen = views(in_reach(evidence.sessions), sources.distorted(evidence), self._servers)
         case = Case(evidence, seen, self.verifier, at)
         offered = starttls.axis(case)
@@ -45,7 +52,7 @@ class Judge:
         waits = partners.waits(
             policy, predictions if policy not in self._missing else self._demanded(case, policy), case
         )
-        return Assessment(
+        assessment = Assessment(
             status=status.status(case, offered),
             starttls=offered,
             webpki=webpki.axis(case, offered),
@@ -59,6 +66,7 @@ class Judge:
             would_wait=partners.would_wait(waits),
             waits=waits,
         )
+        return case, assessment
 
     def _demanded(self, case: Case, policy: TlsPolicy) -> tuple[Prediction, ...]:
         """Predict for the model of a policy that was not asked for by itself."""
