@@ -1,16 +1,19 @@
 """MANY domains: list -> workers -> sink. Nothing here grows with the list.
 
 The list is read in a thread, a batch at a time, and only when a worker has room: a slow sink stops the workers, busy
-workers stop the reading. Workers are hired only while all the others are busy; a task for every row would cost 14 GiB
-for ten million rows. A row that waits for its turn at a busy provider keeps its worker and not its place: otherwise a
-slow giant would soon have them all, and whoever stands behind it in the list would wait for it.
+workers stop the reading. What is there is taken without a turn of the event loop, and what has room is handed on
+without one: a turn costs more than most of what is done in it. Workers are hired only while all the others are busy; a
+task for every row would cost 14 GiB for ten million rows. A row that waits for its turn at a busy provider keeps its
+worker and not its place: otherwise a slow giant would soon have them all, and whoever stands behind it in the list
+would wait for it.
 
 Touches: threads (the list is read in one). Source: docs/guarantees.md P4, P7, P8.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -23,8 +26,12 @@ from scanner.model.record import Record
 from scanner.model.target import Target
 from scanner.tally import Tally
 
+T = TypeVar("T")
+
 BATCH = 256
 """Rows that may wait for the sink, and the most that it is handed at once."""
+AHEAD = 64
+"""Rows of the list that may wait for a worker: those who end together go on together."""
 SYNC_EVERY_S = 1.0
 """docs/guarantees.md P2."""
 GRACE_S = 7.0
@@ -220,7 +227,7 @@ class Crew:
 
 async def survey_all(batches: Batches, hands: Hands, admission: anyio.CancelScope, failures: list[Exception]) -> None:
     """Admit rows until the list ends or somebody asks to stop; then the workers finish what they hold."""
-    rows, todo = anyio.create_memory_object_stream[Target]()
+    rows, todo = anyio.create_memory_object_stream[Target](AHEAD)
     async with todo, anyio.create_task_group() as group, rows:
         crew = Crew(group, todo, hands)
         group.start_soon(crew.relieve)
@@ -229,19 +236,41 @@ async def survey_all(batches: Batches, hands: Hands, admission: anyio.CancelScop
                 while batch := await to_thread.run_sync(batches, abandon_on_cancel=True):
                     for target in batch:
                         crew.hire_if_needed()
-                        await rows.send(target)
+                        await hand_on(rows, target)
             except Exception as failure:  # noqa: BLE001 - raised by `run` when the admitted rows are finished
                 failures.append(failure)
         crew.relief.cancel()
 
 
 async def labour(crew: Crew) -> None:
-    """One worker: one row after the other until no more come, or there are more workers than places."""
-    async for target in crew.rows:
-        await crew.hands.results.send(await attempt_until_settled(target, crew.hands))
+    """One worker: one row after the other until no more come, or are to be begun, or there are more workers than
+    places.
+    """
+    while (target := await taken(crew.rows)) is not None and not crew.hands.control.stop_admitting.is_set():
+        await hand_on(crew.hands.results, await attempt_until_settled(target, crew.hands))
         if crew.hired > crew.places:
             break
     crew.hired -= 1
+
+
+async def hand_on(stream: MemoryObjectSendStream[T], it: T) -> None:
+    """Send, and wait only where there is no room."""
+    try:
+        stream.send_nowait(it)
+    except anyio.WouldBlock:
+        await stream.send(it)
+
+
+async def taken(stream: MemoryObjectReceiveStream[T]) -> T | None:
+    """Receive, and wait only where there is nothing; None at the end."""
+    try:
+        return stream.receive_nowait()
+    except anyio.WouldBlock:
+        with contextlib.suppress(anyio.EndOfStream):
+            return await stream.receive()
+    except anyio.EndOfStream:
+        pass
+    return None
 
 
 async def attempt_until_settled(target: Target, hands: Hands) -> Outcome:

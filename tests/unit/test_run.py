@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from scanner.model.assessment import Assessment, Status
@@ -104,6 +105,28 @@ async def test_no_more_workers_than_asked_for_and_no_more_than_needed() -> None:
 
     await run(List(200), work(survey, workers=8), Memory(), Control())
     assert most == 8
+
+
+async def test_rows_that_are_there_cost_no_turn_of_the_event_loop() -> None:
+    """A turn looks at every socket, and costs more than most of what a row needs."""
+    turns, surveyed_at = 0, []
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    async def survey(target: Target) -> Record:
+        surveyed_at.append(turns)
+        return record(target)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(count)
+        await run(List(1000, at_once=1000), work(survey), Memory(), Control())
+        group.cancel_scope.cancel()
+    assert len(surveyed_at) == 1000
+    assert surveyed_at[-1] - surveyed_at[0] < 100
 
 
 async def test_a_slow_sink_stops_the_workers_and_the_reading_of_the_list() -> None:
