@@ -248,6 +248,7 @@ async def labour(crew: Crew) -> None:
     """
     while (target := await taken(crew.rows)) is not None and not crew.hands.control.stop_admitting.is_set():
         await hand_on(crew.hands.results, await attempt_until_settled(target, crew.hands))
+        await anyio.lowlevel.checkpoint()  # others may be about to judge and write: then all of them begin the next
         if crew.hired > crew.places:
             break
     crew.hired -= 1
