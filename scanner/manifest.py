@@ -33,12 +33,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What ran. Verdicts about certificates depend on OpenSSL, names on c-ares."""
+    """What ran. Sessions and verdicts about certificates depend on OpenSSL, names on c-ares; `python_openssl` fetches
+    policies.
+    """
 
     scanner: str
     record_schema: str
     python: str
     openssl: str
+    python_openssl: str | None = None
     c_ares: str | None = None
     kernel: str | None = None
 

@@ -12,7 +12,7 @@ from scanner.cli.configuration import effective
 from scanner.cli.exits import Exit
 from scanner.cli.job import Job
 from scanner.cli.network import Network
-from scanner.cli.version import c_ares
+from scanner.cli.version import c_ares, openssl
 from scanner.manifest import Manifest, Named, ResolverUsed, SourceUsed, State, Versions
 from scanner.protocols import special_blocks
 from scanner.tally import Tally
@@ -57,7 +57,8 @@ def versions() -> Versions:
         scanner=__version__,
         record_schema=schema.VERSION,
         python=platform.python_version(),
-        openssl=ssl.OPENSSL_VERSION,
+        openssl=openssl(),
+        python_openssl=ssl.OPENSSL_VERSION,
         c_ares=c_ares(),
         kernel=platform.release(),
     )

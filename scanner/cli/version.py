@@ -42,8 +42,20 @@ def run(words: Sequence[str], _environment: Mapping[str, str]) -> Exit:
 
 def deciding() -> dict[str, str]:
     """Name every version."""
-    versions = {"python": platform.python_version(), "openssl": ssl.OPENSSL_VERSION, "c-ares": c_ares()}
+    versions = {
+        "python": platform.python_version(),
+        "openssl": openssl(),
+        "openssl-of-python": ssl.OPENSSL_VERSION,
+        "c-ares": c_ares(),
+    }
     return versions | {name: metadata.version(name) for name in DECIDING}
+
+
+def openssl() -> str:
+    """Ask pyOpenSSL for the version that holds sessions and verifies chains; Python's own only fetches policies."""
+    from OpenSSL import SSL  # noqa: PLC0415 - help must not wait for it
+
+    return SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode("ascii")
 
 
 def c_ares() -> str:

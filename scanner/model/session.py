@@ -103,7 +103,7 @@ class Reply:
 class Handshake:
     """A completed TLS handshake that verified nothing; the chain as presented, leaf first, at most eight kept.
 
-    `group` is None where the TLS library cannot tell it. `chain` is empty for anonymous suites.
+    `group` is None where there was none. `chain` is empty for anonymous suites.
     """
 
     version: str

@@ -29,7 +29,7 @@ from scanner.model.fault import Fault, Kind, Side, Stage, is_of_memory
 from scanner.model.policy import PolicyFetch
 from scanner.model.route import Answer
 from scanner.net.sockets import blame, open_socket
-from scanner.net.tls import tls_fault
+from scanner.net.tls import ENDED, reason_of, tls_fault
 from scanner.protocols.mx import in_turn, is_host_name
 from scanner.settings import Settings
 from scanner.survey import Resolver
@@ -253,7 +253,8 @@ def _system(error: Any) -> Fault:
     if isinstance(error.__cause__, ssl.SSLError):  # its errno 1 is no EPERM
         found = error.__cause__
     if isinstance(found, ssl.SSLError):
-        return tls_fault(found, Stage.POLICY)
+        is_end = isinstance(found, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+        return tls_fault(ENDED if is_end else reason_of(found.reason or str(found)), Stage.POLICY)
     if isinstance(found, TimeoutError) and found.errno is None:
         return _fault(Kind.TIMEOUT, "no answer")
     if found.errno is None:  # the loops raise ConnectionError without a number where a peer just leaves

@@ -7,13 +7,12 @@ Touches: nothing itself; it is given what sends. Source: RFC 8446 sections 4 and
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable, Iterator
 
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.net.sockets import settle
+from scanner.net.tls import Tls
 
-PIECE_BYTES = 16 * 1024  # RFC 8446 s5.1: no record holds more
 KEPT_MOST_BYTES = 256 * 1024
 """More than OpenSSL takes of a whole handshake, the longest chain of certificates included."""
 FLOOD = Fault(Stage.HANDSHAKE, Kind.NOT_TLS, Side.REMOTE, "a flood in the handshake")
@@ -24,17 +23,10 @@ class Layer:
     with the exception that broke it.
     """
 
-    def __init__(
-        self,
-        context: ssl.SSLContext,
-        server_name: str | None,
-        send: Callable[[bytes], None],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    def __init__(self, tls: Tls, send: Callable[[bytes], None], loop: asyncio.AbstractEventLoop) -> None:
+        self.tls = tls
         self._send = send
-        name = None if server_name is None else server_name.encode("ascii")  # text would pass through the IDNA codec
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._unsent = b""
         self.shaken: asyncio.Future[Fault | None] = loop.create_future()
         self.is_closed = False
         self._loop = loop
@@ -43,11 +35,11 @@ class Layer:
         self._end: tuple[Fault | None, Exception | None] | None = None
 
     def begin(self) -> None:
-        """Send the ClientHello. Raises ssl.SSLError."""
+        """Send the ClientHello. Raises TlsError."""
         self._shake()
 
     async def shake_apart(self) -> None:
-        """Shake hands in a thread, step by step: the loop goes on while a long key is worked out. Raises ssl.SSLError.
+        """Shake hands in a thread, step by step: the loop goes on while a long key is worked out. Raises TlsError.
 
         Nothing else may touch TLS meanwhile. What comes in is kept, and so is the end of the connection or of our
         time, until everything that came before it was looked at.
@@ -56,17 +48,17 @@ class Layer:
         while not self.shaken.done():
             moved.clear()
             end = self._end
-            self._incoming.write(self.take_kept())
-            try:
-                await self._loop.run_in_executor(None, self.tls.do_handshake)
-            except ssl.SSLWantReadError:
-                self.flush()
-                if end is not None:
-                    settle(self.shaken, *end)
-                else:
-                    await moved.wait()
-            else:
+            self.tls.receive(self.take_kept())
+            is_done = await self._loop.run_in_executor(None, self.tls.shake)
+            self._unsent += self.tls.take()
+            if is_done:
                 settle(self.shaken, None)
+                continue
+            self.flush()
+            if end is not None:
+                settle(self.shaken, *end)
+            else:
+                await moved.wait()
         self._moved = None
 
     def keeps(self, data: bytes) -> bool:
@@ -87,21 +79,23 @@ class Layer:
         return kept
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take bytes of the wire, and give what the peer said. Raises ssl.SSLError for what is no TLS, and alerts."""
-        self._incoming.write(data)
+        """Take bytes of the wire, and give what the peer said. Raises TlsError for what is no TLS, and alerts."""
+        self.tls.receive(data)
         if not self.shaken.done():
             self._shake()
         if self.shaken.done() and not self.is_closed:
             yield from self._said()
+        self._unsent += self.tls.take()
 
     @property
     def has_unsent(self) -> bool:
         """Whether TLS has something to say by itself: the end of the handshake, or an answer to what the peer sent."""
-        return self._outgoing.pending > 0
+        return bool(self._unsent)
 
     def send(self, data: bytes) -> None:
-        """Say something. Raises ssl.SSLError."""
-        self.tls.write(data)
+        """Say something. Raises TlsError."""
+        self.tls.say(data)
+        self._unsent += self.tls.take()
         self.flush()
 
     def break_off(self, error: Exception | None, fault: Fault | None = None) -> None:
@@ -113,23 +107,21 @@ class Layer:
             self._moved.set()
 
     def _shake(self) -> None:
-        try:
-            self.tls.do_handshake()
-        except ssl.SSLWantReadError:
-            self.flush()
-        else:
+        is_done = self.tls.shake()
+        self._unsent += self.tls.take()
+        if is_done:
             settle(self.shaken, None)
+        else:
+            self.flush()
 
     def _said(self) -> Iterator[bytes]:
-        """Everything that is whole. An empty read is the peer's farewell (RFC 8446 s6.1)."""
-        try:
-            while plain := self.tls.read(PIECE_BYTES):
-                yield plain
-            self.is_closed = True
-        except ssl.SSLWantReadError:
-            return
+        """Everything that is whole. An empty one is the peer's farewell (RFC 8446 s6.1)."""
+        while plain := self.tls.hear():
+            yield plain
+        self.is_closed = plain is not None
 
     def flush(self) -> None:
         """Send what TLS has to say by itself."""
-        if self._outgoing.pending:
-            self._send(self._outgoing.read())
+        if self._unsent:
+            unsent, self._unsent = self._unsent, b""
+            self._send(unsent)

@@ -15,10 +15,11 @@ Touches: network, clock. Source: RFC 5321 sections 3.1, 3.2, 4.1.1.1, 4.1.1.10, 
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
+
+from OpenSSL import SSL
 
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Fault, Kind, Side, Stage
@@ -50,7 +51,7 @@ class Tools:
     limits: Limits
     allow: tuple[Network, ...]
     clock: Clock
-    context: Callable[[Hello], ssl.SSLContext]
+    context: Callable[[Hello], SSL.Context]
     remembered: Callable[[bytes], Certificate]
     handshakes: Handshakes | None
 
@@ -228,11 +229,9 @@ class Talk:
 
     def _handshake(self, server_name: str) -> Handshake:
         seen = self._tap.tls
-        chain = tls.presented_chain(seen)
+        chain = seen.chain
         kept = tuple(self._certificate(der) for der in chain[: self._tools.limits.certificates_kept])
-        cipher = seen.cipher()
-        version = seen.version()
-        return Handshake(version or "", cipher[0] if cipher else "", tls.group(seen), server_name, kept, len(chain))
+        return Handshake(seen.version, seen.cipher, seen.group, server_name, kept, len(chain))
 
     def _certificate(self, der: bytes) -> Certificate:
         """Parse once what is seen often; huge ones are rare and not kept."""

@@ -12,19 +12,19 @@ names used are pinned by tests/sessions/test_tap.py.
 import asyncio
 import contextlib
 import re
-import ssl
 from dataclasses import dataclass
 from typing import cast
 
 from aiosmtplib.errors import SMTPException, SMTPReadTimeoutError, SMTPServerDisconnected
 from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
+from OpenSSL import SSL
 
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.session import Oddity, Reply
 from scanner.net.layer import Layer
 from scanner.net.sockets import blame, call_late, settle
-from scanner.net.tls import tls_fault
+from scanner.net.tls import Tls, TlsError, tls_fault
 from scanner.protocols.replies import ReplyReader
 
 SURPLUS_KEPT_BYTES = 1024
@@ -76,7 +76,7 @@ class Tap(SMTPProtocol):
         self._saw_late_greeting = False
 
     @property
-    def tls(self) -> ssl.SSLObject:
+    def tls(self) -> Tls:
         """What the handshake led to. Raises AssertionError before it."""
         if self._layer is None:
             raise AssertionError("there was no handshake")
@@ -92,7 +92,7 @@ class Tap(SMTPProtocol):
         try:
             for plain in self._layer.feed(data):
                 self._hear(plain)
-        except ssl.SSLError as error:
+        except TlsError as error:
             self._lost_to = self._lost_to or error
             self._layer.break_off(error)
             self.abort()
@@ -174,13 +174,13 @@ class Tap(SMTPProtocol):
                 await self.execute_command(asked.command, timeout=asked.deadline_s)
             else:
                 await self.read_response(timeout=asked.deadline_s)
-        except (SMTPException, OSError) as error:
+        except (SMTPException, TlsError, OSError) as error:
             await self._end_told()
             fault = self._fault(error)
         return self._answered(fault)
 
     async def upgrade(
-        self, context: ssl.SSLContext, server_name: str | None, deadline_s: float, *, is_long: bool = False
+        self, context: SSL.Context, server_name: str | None, deadline_s: float, *, is_long: bool = False
     ) -> Fault | None:
         """Shake hands (RFC 3207 s4.2); `is_long` may take much work. The stage of a fault is HANDSHAKE."""
         if self._is_flooded:  # we hung up
@@ -190,7 +190,7 @@ class Tap(SMTPProtocol):
             return self._loss(Stage.HANDSHAKE, self._lost_to)
         plain = cast("asyncio.WriteTransport", self.transport)
         late = Fault(Stage.HANDSHAKE, Kind.TIMEOUT, Side.REMOTE, f"no handshake in {deadline_s:g} s")
-        layer = Layer(context, server_name, plain.write, self._loop)
+        layer = Layer(Tls(context, server_name), plain.write, self._loop)
         timer = call_late(deadline_s, layer.break_off, None, late)
         self._layer = layer
         try:
@@ -200,7 +200,7 @@ class Tap(SMTPProtocol):
             else:
                 layer.begin()
             return await layer.shaken
-        except OSError as error:
+        except (TlsError, OSError) as error:
             return self._loss(Stage.HANDSHAKE, error)
         finally:
             timer.cancel()
@@ -252,8 +252,8 @@ class Tap(SMTPProtocol):
 
     def _loss(self, stage: Stage, reason: BaseException | None) -> Fault:
         """How the connection ended. Event loops raise a bare ConnectionError, without errno, for a plain end."""
-        if isinstance(reason, ssl.SSLError):
-            return tls_fault(reason, stage)
+        if isinstance(reason, TlsError):
+            return tls_fault(str(reason), stage)
         if isinstance(reason, OSError) and reason.errno is not None:
             return blame(reason, stage)
         if isinstance(reason, MemoryError):

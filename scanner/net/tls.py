@@ -1,27 +1,28 @@
 """TLS as a sender that wants to see everything: contexts that verify nothing, and the words for what fails.
 
+The library is the OpenSSL that pyOpenSSL brings along: the same one for every Python and distribution, out of reach of
+policies of the system that would keep us from looking at old servers, and faster than Python's own (ADR 8).
 Verification happens later, on the chain as presented. No CA store is loaded, because OpenSSL would verify and ignore.
 
 Touches: nothing itself; its contexts are used on the network. Source: RFC 8446 section 6 and RFC 5246 section 7.2
-(alerts), RFC 6066 section 3 (server name), RFC 7435 (some protection most of the time).
+(alerts), RFC 6066 section 3 (server name), RFC 7435 (some protection most of the time). Private names used are pinned
+by tests/unit/net/test_tls.py.
 """
 
-import ssl
-import warnings
-from typing import Any, cast
+import re
+
+from OpenSSL import SSL, crypto
 
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.session import Hello
 
-_LEGACY_SERVER_CONNECT = 0x4  # OP_LEGACY_SERVER_CONNECT, named since Python 3.12: servers without RFC 5746
-_DER = 2  # ENCODING_DER of the private module
-_OLDEST, _NEWEST = ssl.TLSVersion.TLSv1, ssl.TLSVersion.MAXIMUM_SUPPORTED
+_OLDEST, _NEWEST = SSL.TLS1_VERSION, 0
 _USUAL = "ALL:!aNULL:!eNULL:!kDHE:!PSK:!SRP:@SECLEVEL=0"  # DHE: see LONG
 _VERSIONS = {
-    Hello.ONLY_TLS_1_3: ssl.TLSVersion.TLSv1_3,
-    Hello.ONLY_TLS_1_2: ssl.TLSVersion.TLSv1_2,
-    Hello.ONLY_TLS_1_1: ssl.TLSVersion.TLSv1_1,
-    Hello.ONLY_TLS_1_0: ssl.TLSVersion.TLSv1,
+    Hello.ONLY_TLS_1_3: SSL.TLS1_3_VERSION,
+    Hello.ONLY_TLS_1_2: SSL.TLS1_2_VERSION,
+    Hello.ONLY_TLS_1_1: SSL.TLS1_1_VERSION,
+    Hello.ONLY_TLS_1_0: SSL.TLS1_VERSION,
 }
 _SUITES = {
     Hello.ONLY_STATIC_RSA: "kRSA:!eNULL:!PSK:!SRP:@SECLEVEL=0",
@@ -34,12 +35,17 @@ _OFFERS = {
     Hello.USUAL: (_USUAL, _OLDEST, _NEWEST),
     Hello.WIDE: ("ALL:!eNULL:!PSK:!SRP:@SECLEVEL=0", _OLDEST, _NEWEST),
     **{hello: (_USUAL, version, version) for hello, version in _VERSIONS.items()},
-    **{hello: (ciphers, _OLDEST, ssl.TLSVersion.TLSv1_2) for hello, ciphers in _SUITES.items()},
+    **{hello: (ciphers, _OLDEST, SSL.TLS1_2_VERSION) for hello, ciphers in _SUITES.items()},
 }
 """Suites, and the oldest and newest version, of each ClientHello."""
 
 LONG = frozenset({Hello.WIDE, Hello.ONLY_FINITE_FIELD, Hello.ONLY_ANONYMOUS})
 """Those that offer DHE: half a second of work where the server has a prime of 8,192 bits."""
+_CURVES = "X25519:P-256:X448:P-521:P-384"
+_SHORT_PRIMES, _LONG_PRIMES = "ffdhe2048:ffdhe3072", "ffdhe4096:ffdhe6144:ffdhe8192"
+"""Groups in the order of OpenSSL 3.0, as most mail servers send them; a key share for the first. The hybrid ones that
+OpenSSL sends since 3.5 make a ClientHello of two packets, which some middleboxes lose.
+"""
 
 ALERTS = {
     "SSLV3_ALERT_UNEXPECTED_MESSAGE": 10,
@@ -89,25 +95,123 @@ _NOT_TLS = frozenset(
         "RECORD_LAYER_FAILURE",
     }
 )
-_NO_MEMORY = "malloc failure"
-"""Words of OpenSSL for which Python has no name."""
-_ENDED = frozenset({"UNEXPECTED_EOF_WHILE_READING"})
+_OLD_ALERT = re.compile(r"\A(SSL/)?TLS_ALERT_")
+_NO_MEMORY = "MALLOC_FAILURE"
+ENDED = "UNEXPECTED_EOF_WHILE_READING"
+_PIECE_BYTES = 16 * 1024  # RFC 8446 s5.1: no record holds more
 
 
-def context(hello: Hello) -> ssl.SSLContext:
+class TlsError(Exception):
+    """TLS came to its end. The text is the reason, by the name that OpenSSL has for it: `TLSV1_ALERT_UNKNOWN_CA`."""
+
+
+class Tls:
+    """One connection between two buffers: `receive` and `take` are the wire, `hear` and `say` what is said inside."""
+
+    def __init__(self, context: SSL.Context, server_name: str | None) -> None:
+        self._tls = SSL.Connection(context)
+        self._tls.set_connect_state()
+        if server_name is not None:
+            self._tls.set_tlsext_host_name(server_name.encode("ascii"))
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes of the wire."""
+        if data:
+            self._tls.bio_write(data)  # a buffer in memory takes all
+
+    def take(self) -> bytes:
+        """Hand over what is to be sent, empty where there is nothing."""
+        pieces: list[bytes] = []
+        try:
+            while True:
+                pieces.append(self._tls.bio_read(_PIECE_BYTES))
+        except SSL.WantReadError:
+            return b"".join(pieces)
+
+    def shake(self) -> bool:
+        """Take a step of the handshake, and tell whether it was the last. Raises TlsError."""
+        try:
+            self._tls.do_handshake()
+        except SSL.WantReadError:
+            return False
+        except SSL.Error as error:
+            raise TlsError(_reason(error)) from error
+        return True
+
+    def hear(self) -> bytes | None:
+        """Give the next thing that the peer said: None until more comes, empty for its farewell (RFC 8446 s6.1).
+
+        Raises TlsError.
+        """
+        try:
+            return self._tls.recv(_PIECE_BYTES)
+        except SSL.WantReadError:
+            return None
+        except SSL.ZeroReturnError:
+            return b""
+        except SSL.Error as error:
+            raise TlsError(_reason(error)) from error
+
+    def say(self, data: bytes) -> None:
+        """Say something. Raises TlsError."""
+        try:
+            self._tls.sendall(data)
+        except SSL.Error as error:
+            raise TlsError(_reason(error)) from error
+
+    @property
+    def version(self) -> str:
+        """The protocol that was agreed on, as OpenSSL names it."""
+        return self._tls.get_protocol_version_name()
+
+    @property
+    def cipher(self) -> str:
+        """The suite that was agreed on, as OpenSSL names it; empty where there is none."""
+        return self._tls.get_cipher_name() or ""
+
+    @property
+    def group(self) -> str | None:
+        """The key exchange group; None where there is none."""
+        return self._tls.get_group_name()
+
+    @property
+    def chain(self) -> list[bytes]:
+        """DER of every certificate as sent, leaf first; empty for anonymous suites."""
+        return [crypto.dump_certificate(crypto.FILETYPE_ASN1, it) for it in self._tls.get_peer_cert_chain() or ()]
+
+
+def _reason(error: SSL.Error) -> str:
+    """Name the last reason on OpenSSL's list."""
+    if isinstance(error, SSL.SysCallError):
+        return ENDED
+    listed = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return reason_of(str(listed[-1][-1]) if listed else "")
+
+
+def reason_of(words: str) -> str:
+    """Make a name of OpenSSL's words, as Python does. What they say of old alerts changed in 3.2 and again in 4.0."""
+    name = words.upper().replace(" ", "_")
+    return _OLD_ALERT.sub("SSLV3_ALERT_", name, count=1)
+
+
+def context(hello: Hello) -> SSL.Context:
     """One ClientHello shape. Costs milliseconds: build once, share.
 
-    Raises ssl.SSLError where the library was built without all suites of one.
+    Raises TlsError where the library was built without all suites of one.
     """
     ciphers, least, most = _OFFERS[hello]
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # TLS 1.0 is what some servers speak; we only look
-        made.minimum_version, made.maximum_version = least, most
-    made.set_ciphers(ciphers)
-    made.options |= _LEGACY_SERVER_CONNECT | ssl.OP_NO_RENEGOTIATION
+    made = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    made.set_min_proto_version(least)
+    made.set_max_proto_version(most)
+    made.set_options(SSL.OP_ALL | SSL.OP_LEGACY_SERVER_CONNECT | SSL.OP_NO_RENEGOTIATION)  # RFC 5746: old servers
+    made.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    groups = ":".join((_CURVES, _SHORT_PRIMES, *((_LONG_PRIMES,) if hello in LONG else ())))
+    if not SSL._lib.SSL_CTX_set1_curves_list(made._context, groups.encode()):  # type: ignore[attr-defined] # noqa: SLF001
+        raise TlsError("these groups are not there")
+    try:
+        made.set_cipher_list(ciphers.encode())
+    except SSL.Error as error:
+        raise TlsError(_reason(error)) from error
     return made
 
 
@@ -121,29 +225,14 @@ def sni(name: str) -> str | None:
     return name if is_sound and not is_address else None
 
 
-def presented_chain(tls: ssl.SSLObject) -> list[bytes]:
-    """DER of every certificate as sent, leaf first; empty for anonymous suites."""
-    seen = cast("Any", tls)
-    public = getattr(seen, "get_unverified_chain", None)  # since Python 3.13
-    chain = public() if public else seen._sslobj.get_unverified_chain()  # noqa: SLF001 - before it
-    return [each if isinstance(each, bytes) else each.public_bytes(_DER) for each in chain or ()]
-
-
-def group(tls: ssl.SSLObject) -> str | None:
-    """Tell the key exchange group, where the TLS library can tell it."""
-    ask = getattr(tls, "group", None)
-    return ask() if ask else None
-
-
-def tls_fault(error: ssl.SSLError, stage: Stage) -> Fault:
-    """Alert, something that is no TLS, or a failure in our library's words."""
-    reason = error.reason or ""
-    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or reason in _ENDED:
+def tls_fault(reason: str, stage: Stage) -> Fault:
+    """Alert, something that is no TLS, or a failure in the library's words."""
+    if reason == ENDED:
         return Fault(stage, Kind.CLOSED, Side.REMOTE, "closed inside TLS")
     alert = ALERTS.get(reason)
     if alert is not None:
         return Fault(stage, Kind.TLS_ALERT, Side.REMOTE, reason, alert)
-    if _NO_MEMORY in str(error):
-        return Fault(stage, Kind.NO_BUFFERS, Side.OURS, _NO_MEMORY)
+    if _NO_MEMORY in reason:
+        return Fault(stage, Kind.NO_BUFFERS, Side.OURS, "no memory for TLS")
     kind = Kind.NOT_TLS if reason in _NOT_TLS else Kind.TLS_FAILED
-    return Fault(stage, kind, Side.REMOTE, reason or str(error))
+    return Fault(stage, kind, Side.REMOTE, reason or "OpenSSL gives no reason")

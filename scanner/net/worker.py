@@ -10,7 +10,6 @@ Touches: network, clock, signals. Source: docs/adr/0007-processes.md.
 import os
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ import anyio
 import orjson
 from anyio import TaskHandle
 from anyio.abc import TaskGroup
+from OpenSSL import SSL
 
 from scanner.model.fault import Fault, Kind, Side, Stage, is_of_memory
 from scanner.model.route import Endpoint
@@ -109,7 +109,7 @@ async def serve(deadlines: Deadlines, limits: Limits) -> None:
     """Work until the parent is gone."""
     clock = Clock()
     stalls = Stalls(clock.monotonic_s)
-    context: Callable[[Hello], ssl.SSLContext] = lru_cache(len(Hello))(tls.context)
+    context: Callable[[Hello], SSL.Context] = lru_cache(len(Hello))(tls.context)
     tools = Tools(deadlines, limits, (), clock, context, unread, Handshakes(limits.handshakes_at_once))
     async with anyio.create_task_group() as group:
         desk = Desk(tools, stalls, group)

@@ -37,7 +37,7 @@ SESSION: tuple[Field, ...] = (
 TLS: tuple[Field, ...] = (
     ("version", "text", "as `TLSv1.3`"),
     ("cipher", "text", "cipher suite, as OpenSSL names it"),
-    ("group", "text?", "key exchange group; null where the library cannot tell"),
+    ("group", "text?", "key exchange group, as OpenSSL names it; null where there was none"),
     ("sni", "text?", "server name that we sent; null where none"),
     *counted("chain", "hex", "SHA-256 of the certificates as presented, leaf first, at most 8"),
     ("leaf", "leaf?", "the first certificate; null for anonymous suites"),

@@ -1,13 +1,12 @@
 """P7: what breaks inside us while a peer talks is not what the peer said."""
 
 import asyncio
-import ssl
 
 import pytest
 
 from scanner.model.fault import Kind, Side, Stage
 from scanner.net.tap import Ask, Tap
-from scanner.net.tls import tls_fault
+from scanner.net.tls import reason_of, tls_fault
 
 GREETING = Ask(Stage.GREETING, b"", 5.0, 8192, 256)
 
@@ -35,8 +34,6 @@ async def test_an_exception_of_ours_that_ends_a_connection_is_ours(
 
 
 def test_a_tls_library_without_memory_says_nothing_about_the_peer() -> None:
-    error = ssl.SSLError(1, "malloc failure (_ssl.c:1000)")
-    error.reason = ""  # Python has no name for it
-    fault = tls_fault(error, Stage.HANDSHAKE)
+    fault = tls_fault(reason_of("malloc failure"), Stage.HANDSHAKE)
     assert (fault.kind, fault.side) == (Kind.NO_BUFFERS, Side.OURS)
     assert fault.leaves_row_undone

@@ -10,7 +10,6 @@ import pytest
 from scanner.lab.identities import DH_PEM
 from scanner.model.fault import Kind, Stage
 from scanner.model.session import Hello, Session
-from scanner.net import tls
 from scanner.protocols.deep import SESSIONS_MOST, SUITES, next_hello
 from tests.sessions import scripted_smtp as play
 from tests.sessions.probing import BYE, READY, ending, knock, probe
@@ -90,11 +89,6 @@ async def test_a_kind_of_suite_is_agreed_where_the_server_has_it_and_refused_els
     assert (there.handshake.version, there.handshake.cipher) == ("TLSv1.2", agreed)
     missing = await probe(*script(serve()), hello=hello)
     assert ending(missing) == (Stage.STARTTLS, Stage.HANDSHAKE, Kind.TLS_ALERT, 40)
-
-
-@pytest.mark.parametrize("hello", Hello)
-def test_every_question_can_be_asked_with_this_tls_library(hello: Hello) -> None:
-    assert tls.context(hello).get_ciphers()
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,6 @@ async def test_bytes_that_nobody_awaits_are_kept_within_bounds() -> None:
 async def test_a_flood_before_the_handshake_is_no_tls() -> None:
     tap = Tap(asyncio.get_running_loop(), GREETING)
     tap.data_received(b"x" * 100_000)
-    fault = await tap.upgrade(ssl.create_default_context(), None, 0.1)
+    fault = await tap.upgrade(tls.context(Hello.USUAL), None, 0.1)
     assert fault is not None
     assert (fault.stage, fault.kind) == (Stage.HANDSHAKE, Kind.NOT_TLS)

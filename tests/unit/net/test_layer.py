@@ -1,7 +1,6 @@
 """A handshake that is worked out in a thread comes to what it would come to in the loop, and the loop goes on."""
 
 import asyncio
-import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from scanner.model.fault import Fault, Kind, Stage
 from scanner.model.session import Hello
 from scanner.net import tls
 from scanner.net.layer import FLOOD, KEPT_MOST_BYTES, Layer
+from scanner.net.tls import Tls, TlsError
 
 LATE = Fault(Stage.HANDSHAKE, Kind.TIMEOUT)
 LOST = ConnectionResetError()
@@ -30,22 +30,27 @@ class Steps:
     go: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
     times: int = 0
+    received: bytes = b""
 
-    def do_handshake(self) -> None:
+    def shake(self) -> bool:
         self.begun.set()
         assert self.go.wait(WAITS_S)
         self.times += 1
         if self.error is not None:
             raise self.error
-        if self.times < self.most:
-            raise ssl.SSLWantReadError
+        return self.times >= self.most
+
+    def receive(self, data: bytes) -> None:
+        self.received += data
+
+    def take(self) -> bytes:
+        return b""
 
 
 async def shaken(steps: Steps, *events: Callable[[Layer], object]) -> Fault | None:
     """Shake hands; let these events happen, in this order, while the first step is at work."""
     sent: list[bytes] = []
-    layer = Layer(tls.context(Hello.WIDE), None, sent.append, asyncio.get_running_loop())
-    layer.tls = cast("ssl.SSLObject", steps)
+    layer = Layer(cast("Tls", steps), sent.append, asyncio.get_running_loop())
     async with anyio.create_task_group() as group:
         group.start_soon(layer.shake_apart)
         await to_thread.run_sync(steps.begun.wait, WAITS_S)  # the loop goes on, or nobody would set what follows
@@ -70,7 +75,7 @@ def connection_is_lost(layer: Layer) -> None:
 async def test_what_comes_in_meanwhile_is_kept_for_the_next_step() -> None:
     steps = Steps(2)
     assert await shaken(steps, comes) is None
-    assert steps.times == 2
+    assert (steps.times, steps.received) == (2, b"bytes")
 
 
 @pytest.mark.parametrize("end", [time_is_over, connection_is_lost])
@@ -108,21 +113,11 @@ async def test_a_flood_ends_it_and_is_not_kept() -> None:
 
 async def test_what_breaks_it_is_raised() -> None:
     with pytest.raises(ExceptionGroup) as raised:
-        await shaken(Steps(9, ssl.SSLError("alert")))
-    assert raised.group_contains(ssl.SSLError)
+        await shaken(Steps(9, TlsError("alert")))
+    assert raised.group_contains(TlsError)
 
 
 async def test_bytes_are_kept_only_while_a_thread_is_at_work() -> None:
-    layer = Layer(tls.context(Hello.USUAL), None, lambda _: None, asyncio.get_running_loop())
+    layer = Layer(Tls(tls.context(Hello.USUAL), None), lambda _: None, asyncio.get_running_loop())
     assert not layer.keeps(b"bytes")
     assert layer.take_kept() == b""
-
-
-@pytest.mark.parametrize("hello", list(Hello))
-def test_every_hello_that_offers_dhe_is_long(hello: Hello) -> None:
-    """RFC 5246 s7.4.3: only there does the server choose a prime, of any length."""
-    try:
-        offered = tls.context(hello).get_ciphers()
-    except ssl.SSLError:
-        pytest.skip("this OpenSSL has none of these suites")
-    assert any(each["kea"] in {"kx-dhe", "kx-dh"} for each in offered) == (hello in tls.LONG)
