@@ -91,6 +91,15 @@ class Pen:
             raw = raw[:most_bytes]
         return show_bytes(raw)
 
+    def raws(self, raw: Sequence[bytes], most_bytes: int) -> Callable[[bytes], str]:
+        """As `raw`, for all of these: one look tells whether any of them has to be looked at."""
+        together = b"".join(raw)
+        if len(together) <= most_bytes and together.isascii():
+            shown = together.decode("ascii")
+            if shown.isprintable() and "\\" not in shown:
+                return bytes.decode
+        return lambda line: self.raw(line, most_bytes)
+
     def hex(self, raw: bytes) -> str:
         """Show data of a DNS record that is no text."""
         if len(raw) > self.caps.record_bytes:

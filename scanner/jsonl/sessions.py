@@ -143,7 +143,7 @@ def write_reply(key: str, reply: Reply | None, pen: Pen) -> dict[str, object]:
     lines, caps = () if reply is None else reply.lines, pen.caps
     return {
         f"{key}_code": None if reply is None else reply.code,
-        **pen.listed(key, lines, lambda line: pen.raw(line, caps.line_bytes), caps.reply_lines),
+        **pen.listed(key, lines, pen.raws(lines, caps.line_bytes), caps.reply_lines),
     }
 
 

@@ -121,12 +121,13 @@ class Tls:
 
     def take(self) -> bytes:
         """Hand over what is to be sent, empty where there is nothing."""
-        pieces: list[bytes] = []
+        taken = b""
         try:
-            while True:
-                pieces.append(self._tls.bio_read(_PIECE_BYTES))
+            while len(taken) % _PIECE_BYTES == 0:  # a read that was not filled was the last
+                taken += self._tls.bio_read(_PIECE_BYTES)
         except SSL.WantReadError:
-            return b"".join(pieces)
+            pass
+        return taken
 
     def shake(self) -> bool:
         """Take a step of the handshake, and tell whether it was the last. Raises TlsError."""

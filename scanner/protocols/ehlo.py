@@ -76,20 +76,16 @@ def accused_addresses(reply: Reply) -> list[str]:
     return [_address(found) for text in texts for found in _IN_BRACKETS.findall(text)]
 
 
-def _offers(reply: Reply) -> list[tuple[bytes, bytes]]:
-    """(keyword, parameters) of every coded line after the first."""
-    coded = [offer for line in reply.lines if (offer := _offer(line)) is not None]
-    return [offer for offer in coded[1:] if any(offer)]
+def _offers(reply: Reply) -> tuple[tuple[bytes, bytes], ...]:
+    """(keyword, parameters) of every coded line after the first. A million servers have a few hundred lists."""
+    first = next((place for place, line in enumerate(reply.lines) if code_of(line) is not None), len(reply.lines))
+    rest = reply.lines[first + 1 :]
+    return _usual_offers(rest) if sum(map(len, rest)) <= LINE_BYTES else _usual_offers.__wrapped__(rest)
 
 
-def _offer(line: bytes) -> tuple[bytes, bytes] | None:
-    """As `_split`; None where the line has no code. A million servers have a few hundred lines."""
-    return _usual_offer(line) if len(line) <= LINE_BYTES else _usual_offer.__wrapped__(line)
-
-
-@lru_cache(1024)
-def _usual_offer(line: bytes) -> tuple[bytes, bytes] | None:
-    return None if code_of(line) is None else _split(text_of(line))
+@lru_cache(512)
+def _usual_offers(lines: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple([offer for line in lines if code_of(line) is not None and any(offer := _split(text_of(line)))])
 
 
 def _is_masked(line: bytes) -> bool:
