@@ -31,7 +31,7 @@ STATUSES = {status.value: status for status in Status}
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 PREDICTED = itemgetter("model", "source", "outcome", "rule", "dsn", "words", "certain", "reason")
-CERTAIN = attrgetter("certain")
+CERTAIN, SOURCE = attrgetter("certain"), attrgetter("source")
 PREDICTIONS_KEPT = 512
 """Made once for all rows that are read: most servers are good servers, and of those a sender expects the same."""
 
@@ -62,15 +62,12 @@ def write_conclusions(assessment: Assessment, sources: Iterable[str], pen: Pen) 
 
 def write_delivery(predictions: tuple[Prediction, ...], sources: Iterable[str]) -> dict[str, object]:
     """Write the outcome for each model of the head, from the first source that predictions were made for."""
-    outcomes: dict[str, object] = dict.fromkeys(DELIVERY)
     if not predictions:
-        return outcomes
-    predicted = {prediction.source for prediction in predictions}
+        return dict.fromkeys(DELIVERY)
+    predicted = set(map(SOURCE, predictions))
     first = next((source for source in sources if source in predicted), predictions[0].source)
-    for prediction in predictions:
-        if prediction.source == first and prediction.model in outcomes:
-            outcomes[prediction.model] = prediction.outcome
-    return outcomes
+    outcomes = {it.model: it.outcome for it in predictions if it.source == first}
+    return {model: outcomes.get(model) for model in DELIVERY}
 
 
 def write_finding(finding: Finding, pen: Pen) -> dict[str, object]:

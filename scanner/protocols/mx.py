@@ -15,7 +15,8 @@ from scanner.settings import Limits, Settings, SourceUse
 
 Way = tuple[str, int]
 """The name of one of our sources, and the version of IP that the peer wants."""
-LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?!\d+\Z){_LABEL}", re.IGNORECASE | re.ASCII)
 WIDE_MAY_DECIDE = frozenset({Kind.TLS_ALERT, Kind.TLS_FAILED, Kind.CLOSED, Kind.RESET})
 
 
@@ -31,8 +32,7 @@ class MxOrder:
 
 def is_host_name(name: str) -> bool:
     """Tell whether a name may be sent as SNI: LDH labels, the underscore tolerated because such names resolve."""
-    labels = name.split(".")
-    return len(name) <= 253 and all(LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+    return len(name) <= 253 and HOST_NAME.fullmatch(name) is not None
 
 
 def order(domain: str, answer: Answer[MxRecord], seed: int, cap: int) -> MxOrder:

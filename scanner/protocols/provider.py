@@ -4,13 +4,14 @@ Touches: files (the list that comes with publicsuffixlist, once). Source: public
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 from publicsuffixlist import PublicSuffixList
 
 from scanner.settings import Pace
 
 
+@lru_cache(4096)  # asked for the pace and for the row, and a list has few providers
 def provider(host: str) -> str | None:
     """Name the registered domain, None for a public suffix itself or no name at all: `mx.example.co.uk` is
     `example.co.uk`.
