@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 
 from scanner.journal import Journal
 from scanner.model.certificate import Certificate
@@ -77,6 +78,7 @@ class Lines:
 
         async def surveyed(target: Target) -> Record:
             record = await survey(target)
+            await anyio.lowlevel.checkpoint()  # others are about to judge: all of a group judge, and then all write
             self.waiting[target.n] = self.line(record)
             return record
 

@@ -15,7 +15,7 @@ from scanner.model.session import Hello, Session, Source
 from scanner.net.sockets import settle
 from scanner.survey import Prober
 
-GROUP = 16
+GROUP = 32
 """Sessions that go on at once: more gains nothing, and would hold up everybody else."""
 WAIT_S = 0.05
 """The longest that one waits for company."""
