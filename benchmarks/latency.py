@@ -3,10 +3,11 @@
 The fleet greets after a delay; so many sessions are kept open all the time, and every session waits at least that
 long. What counts: memory, how late the event loop is, that nobody is taken for dead, and that the places are used.
 
-5,000 sessions over 2 s are 2,500 handshakes a second: more than two cores can compute. That delay shows what happens
-when everybody greets at once; with 20 s the delay is what decides, and the share of `open / delay` means something.
+5,000 sessions over 2 s are 2,500 handshakes a second: more than two cores can compute. That shows what happens when
+everybody greets at once. With 20 s, or with fewer places, the delay is what decides, and the share of `open / delay`
+means something.
 
-`python benchmarks/latency.py [--open N] [--delays S,S] [--rounds N]`
+`python benchmarks/latency.py [--runs PLACES:SECONDS,...] [--rounds N]`
 
 Touches: network (loopback), clock, files (a temporary directory), processes. Source: docs/performance.md.
 """
@@ -34,6 +35,7 @@ from scanner.net.smtp import SmtpProber
 from scanner.net.stalls import AwakeProber, Stalls
 
 RSS_MOST_MB, LAG_MOST_MS, SHARE_LEAST = 400, 100, 0.95
+RUNS = "5000:2,1000:2,5000:20"
 TICK_S = 0.01
 """The loop is looked at so often, to see how late it is."""
 
@@ -118,21 +120,21 @@ def show(watched: Watched, at_once: int, delay_s: float, cpu_each_ms: float) -> 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Thousands of sessions that wait for slow greetings.")
-    parser.add_argument("--open", type=int, default=5000, help="sessions at a time (default 5000)")
+    parser.add_argument("--runs", default=RUNS, help=f"sessions at a time, and seconds before a greeting ({RUNS})")
     parser.add_argument("--rounds", type=int, default=2, help="sessions of each place (default 2)")
-    parser.add_argument("--delays", default="2,20", help="seconds before a greeting (default 2,20)")
     flags = parser.parse_args()
     more_files()
-    print(f"{machine()}\n{flags.open} places, {flags.rounds} sessions in each, one after the other\n")
+    print(f"{machine()}\n{flags.rounds} sessions in each place, one after the other\n")
     print("  delay   open  RSS MB    lag ms            false    sessions  of open/   CPU ms   cores")
     print("      s                   median    p99    most timeouts  a second   delay     each    used")
-    for delay in flags.delays.split(","):
+    for asked in flags.runs.split(","):
+        places, delay = int(asked.partition(":")[0]), asked.partition(":")[2]
         with tempfile.TemporaryDirectory(prefix="starttls-bench-") as name, fleet(delay_s=float(delay)) as peers:
-            bench = Bench(peers, given(), Path(name), flags.open)
+            bench = Bench(peers, given(), Path(name), places)
             before_s = cpu_s()
-            watched = uvloop.run(held(bench, flags.open * flags.rounds, flags.open, float(delay)))
+            watched = uvloop.run(held(bench, places * flags.rounds, places, float(delay)))
             cpu_each_ms = (cpu_s() - before_s) * 1000 / len(watched.ends_at_s)
-        show(watched, flags.open, float(delay), cpu_each_ms)
+        show(watched, places, float(delay), cpu_each_ms)
         for what, count in watched.faults.most_common():
             print(f"        {what}: {count}")
     print(f"wanted: RSS at most {RSS_MOST_MB} MB, lag p99 under {LAG_MOST_MS} ms, none, {SHARE_LEAST} of open / delay")

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import orjson
@@ -43,6 +43,8 @@ SHARES = (0.1, 0.5, 1.0)
 BATCH = 256
 JOURNAL_ROWS = 20_000
 REPEATS = 500
+WARM = 200
+"""What a list of so many costs is starting, ending, and warming up; it is left out of what a domain costs."""
 PAIR = 2000
 """Domains that are scanned twice, with and without sharing: the difference is what sessions cost."""
 COLUMNS = 50
@@ -73,9 +75,13 @@ class Measured:
     peak_mb: float
     samples: tuple[Sample, ...]
 
-    def ms_each(self, start_up_s: float) -> float:
-        """Processor time of the scanner for one domain, without that of starting."""
-        return max(0.0, self.cpu_s - start_up_s) * 1000 / self.domains
+    def ms_each(self, warm: Self) -> float:
+        """Processor time of the scanner for one domain more than it takes to be warm."""
+        return (self.cpu_s - warm.cpu_s) * 1000 / (self.domains - warm.domains)
+
+    def sessions_each(self, warm: Self) -> float:
+        """Sessions for one domain more than that."""
+        return (self.sessions - warm.sessions) / (self.domains - warm.domains)
 
     def rss_mb(self, share: float) -> float:
         """Resident memory when this share of the rows was written."""
@@ -221,38 +227,37 @@ async def journal_rows_per_s(path: Path, *, is_encoded: bool) -> float:
     return journal.done.count / took_s
 
 
-def show_scans(start_up: Measured, table: dict[str, Measured]) -> None:
+def show_scans(warm: Measured, table: dict[str, Measured]) -> None:
     """Print a line each."""
-    print(f"starting and ending: {start_up.cpu_s:.2f} s of processor time, left out below\n")
+    print(f"starting, warming up on {WARM} domains and ending: {warm.cpu_s:.2f} s of processor time, left out below\n")
     print("list                    wall s   CPU s  CPU ms   lab  sessions  open  RSS MB at")
     print("                                        each    CPU s            fds   10 %  50 % 100 %  peak")
     for name, it in table.items():
         rss = " ".join(f"{it.rss_mb(share):5.0f}" for share in SHARES)
         print(
-            f"{name:<22} {it.wall_s:7.1f} {it.cpu_s:7.2f} {it.ms_each(start_up.cpu_s):7.3f} {it.lab_s:6.1f} "
+            f"{name:<22} {it.wall_s:7.1f} {it.cpu_s:7.2f} {it.ms_each(warm):7.3f} {it.lab_s:6.1f} "
             f"{it.sessions:8} {it.descriptors:5} {rss} {it.peak_mb:5.0f}"
         )
 
 
-def show_ratios(start_up: Measured, table: dict[str, Measured]) -> None:
+def show_ratios(warm: Measured, table: dict[str, Measured]) -> None:
     """Print what each pair comes to."""
     tiny, small, large, shared, alone = table.values()
     unclear = sum(it.unclear for it in table.values())
     print(f"\nrows: every one is there, and once; {unclear} could not be concluded because the machine was too busy")
-    each = [it.ms_each(start_up.cpu_s) for it in (small, large, shared, alone)]
     session_ms = (alone.cpu_s - shared.cpu_s) * 1000 / (alone.sessions - shared.sessions)
-    bare = {
-        it.domains: it.ms_each(start_up.cpu_s) - session_ms * it.sessions / it.domains for it in (tiny, small, large)
-    }
+    bare = {it.domains: it.ms_each(warm) - session_ms * it.sessions_each(warm) for it in (tiny, small, large)}
     print(f"growth: without its sessions ({session_ms:.2f} ms each) a domain costs, in a list of")
     for domains, ms in bare.items():
         print(f"{domains:10} {ms:.3f} ms {'#' * round(ms / bare[large.domains] * COLUMNS)}")
-    times = bare[large.domains] / bare[small.domains]
-    print(f"so a domain of {large.domains} costs {times:.2f} times one of {small.domains}")
+    for less in (small, tiny):
+        times = bare[large.domains] / bare[less.domains]
+        print(f"so a domain of {large.domains} costs {times:.2f} times one of {less.domains}")
     print(f"memory: RSS at the end is {large.rss_mb(1.0) / large.rss_mb(0.1):.2f} times that at 10 % of the rows")
     print(
         f"sharing: {shared.sessions / shared.domains:.3f} sessions a domain (large list: "
-        f"{large.sessions / large.domains:.4f}); without it a domain costs {each[3] / each[2]:.1f} times as much"
+        f"{large.sessions / large.domains:.4f}); without it a domain costs "
+        f"{alone.ms_each(warm) / shared.ms_each(warm):.1f} times as much"
     )
 
 
@@ -285,7 +290,7 @@ def main() -> None:
     domains = parser.parse_args().domains
     with tempfile.TemporaryDirectory(prefix="starttls-bench-") as name, laboratory() as lab:
         bench = Bench(lab, Path(name))
-        start_up = bench.scan(1)
+        warm = bench.scan(WARM)
         table = {
             f"{domains // 100}": bench.scan(domains // 100),
             f"{domains // 10}": bench.scan(domains // 10),
@@ -295,8 +300,8 @@ def main() -> None:
         }
         print(f"{utc_now():%Y-%m-%d}, {processor()}, Linux {platform.release()}")
         print(f"Python {platform.python_version()}, {ssl.OPENSSL_VERSION}\n")
-        show_scans(start_up, table)
-        show_ratios(start_up, table)
+        show_scans(warm, table)
+        show_ratios(warm, table)
         show_rows(bench.directory, lab["ca_file"])
 
 
