@@ -25,6 +25,7 @@ from scanner.assess import trust
 from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.checkpoint import Claim
+from scanner.cli.loop import collect_seldom
 from scanner.journal import Resume, Terms, open_journal
 from scanner.model.fault import Fault, Kind, Stage
 from scanner.model.policy import PolicyFetch
@@ -166,7 +167,8 @@ class Scanner:
     stalls: Stalls = field(init=False)
 
     def __post_init__(self) -> None:
-        """Join, as `cli.network` does."""
+        """Join, as `cli.network` does, in a process that is set up as by `cli.loop`."""
+        collect_seldom()
         bench, clock = self.bench, Clock()
         settings, limits = bench.settings, bench.settings.limits
         self.stalls = Stalls(clock.monotonic_s)

@@ -36,6 +36,7 @@ from scanner.assess import trust
 from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.checkpoint import Claim
+from scanner.cli.loop import collect_seldom
 from scanner.journal import Journal, Resume, Terms, open_journal
 from scanner.model.record import Record
 from scanner.model.session import Source
@@ -167,6 +168,7 @@ def joined(prober: MadeUp, anchors: trust.Trust, settings: Settings, stalls: Sta
 
 async def measured(directory: Path, rows: int, minutes: float, every: int) -> Measured:
     """Scan so many, or what can be scanned meanwhile."""
+    collect_seldom()
     chain, anchors = shown(directory)
     prober = MadeUp(chain)
     source = Source("mail", "127.9.0.1", "scanner.fleet.test")

@@ -10,6 +10,7 @@ old TLS would be worse. RFC 7671 section 8.1, RFC 7672 section 3.1.3.
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from scanner.assess import chains, dane, deeper, tls_rpt
 from scanner.assess.case import Case, View, once
@@ -97,6 +98,7 @@ def _of_handshake(view: View, handshake: Handshake) -> Iterator[Finding]:
         yield view.finding("weak-group", handshake.group or "")
 
 
+@lru_cache(64)
 def is_short(group: str | None) -> bool:
     """RFC 9325 s4.5, by the number in the name of a key exchange group, where the TLS library tells one."""
     bits = _BITS.search(group or "")

@@ -5,6 +5,7 @@ Touches: nothing. Source: docs/record.md (caps).
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
+from functools import cache
 from typing import TypeVar
 
 from scanner.text import from_bytes as show_bytes
@@ -116,11 +117,14 @@ class Pen:
 
     def listed(self, key: str, items: Sequence[T], write: Callable[[T], object], most: int) -> dict[str, object]:
         """Write a list, with how many there are and whether some are missing beside it."""
+        count, truncated = _beside(key)
         if not items:
-            return {key: [], f"{key}_count": 0, f"{key}_truncated": False}
+            return {key: [], count: 0, truncated: False}
         kept = self.first(items, most)
-        return {
-            key: [write(item) for item in kept],
-            f"{key}_count": len(items),
-            f"{key}_truncated": len(kept) < len(items),
-        }
+        return {key: [write(item) for item in kept], count: len(items), truncated: len(kept) < len(items)}
+
+
+@cache
+def _beside(key: str) -> tuple[str, str]:
+    """Name what stands beside a list, once for each list that rows have."""
+    return f"{key}_count", f"{key}_truncated"

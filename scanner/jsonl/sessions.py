@@ -69,11 +69,12 @@ def _put_together(session: Session, pen: Pen, written: Written) -> dict[str, obj
     """Add who asked."""
     endpoint, (origin, dialogue, is_cut) = session.endpoint, written
     pen.cut = pen.cut or is_cut
+    text = pen.texts(endpoint.mx, endpoint.address, endpoint.server_name)
     return {
-        "mx": pen.text(endpoint.mx),
-        "address": pen.text(endpoint.address),
+        "mx": text(endpoint.mx),
+        "address": text(endpoint.address),
         "port": endpoint.port,
-        "server_name": pen.text_if_any(endpoint.server_name),
+        "server_name": text(endpoint.server_name) if endpoint.server_name else None,
         **origin,
         "shared": session.shared,
         "inherited": session.inherited,
@@ -107,12 +108,14 @@ def _written(session: Session, pen: Pen) -> Written:
 
 
 def _origin(session: Session, pen: Pen) -> dict[str, object]:
+    it = session
+    text = pen.texts(it.source, it.source_address, it.egress, it.ehlo_name)
     return {
-        "source": pen.text(session.source),
-        "source_address": pen.text_if_any(session.source_address),
+        "source": text(it.source),
+        "source_address": text(it.source_address) if it.source_address else None,
         "role": session.role,
-        "egress": pen.text_if_any(session.egress),
-        "ehlo_name": pen.text_if_any(session.ehlo_name),
+        "egress": text(it.egress) if it.egress else None,
+        "ehlo_name": text(it.ehlo_name) if it.ehlo_name else None,
         "hello": session.hello,
         "follow_up": session.follow_up,
         "stage": session.stage.word,
@@ -151,12 +154,13 @@ def write_handshake(handshake: Handshake | None, pen: Pen) -> dict[str, object] 
     """Write what was agreed and presented."""
     if handshake is None:
         return None
-    chain = [pen.text(it.sha256) for it in pen.first(handshake.chain, pen.caps.items)]
+    it, chain = handshake, [pen.text(it.sha256) for it in pen.first(handshake.chain, pen.caps.items)]
+    text = pen.texts(it.version, it.cipher, it.group or "", it.server_name)
     return {
-        "version": pen.text(handshake.version),
-        "cipher": pen.text(handshake.cipher),
-        "group": None if handshake.group is None else pen.text(handshake.group),
-        "sni": pen.text_if_any(handshake.server_name),
+        "version": text(it.version),
+        "cipher": text(it.cipher),
+        "group": None if it.group is None else text(it.group),
+        "sni": text(it.server_name) if it.server_name else None,
         "chain": chain,
         "chain_count": handshake.chain_count,
         "chain_truncated": len(chain) < max(len(handshake.chain), handshake.chain_count),
