@@ -25,7 +25,6 @@ from scanner.assess import trust
 from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.checkpoint import Claim
-from scanner.cli.loop import collect_seldom
 from scanner.journal import Resume, Terms, open_journal
 from scanner.model.fault import Fault, Kind, Stage
 from scanner.model.policy import PolicyFetch
@@ -34,6 +33,7 @@ from scanner.model.route import Answer, MxRecord, TlsaRecord
 from scanner.model.session import Source
 from scanner.model.target import Target
 from scanner.net.clock import Clock, utc_now
+from scanner.net.garbage import collect_seldom
 from scanner.net.handshakes import Handshakes
 from scanner.net.paced import Hours, Paced
 from scanner.net.remembering import Remembering
@@ -167,7 +167,7 @@ class Scanner:
     stalls: Stalls = field(init=False)
 
     def __post_init__(self) -> None:
-        """Join, as `cli.network` does, in a process that is set up as by `cli.loop`."""
+        """Join, as `cli.network` does, in a process that is set up like theirs."""
         collect_seldom()
         bench, clock = self.bench, Clock()
         settings, limits = bench.settings, bench.settings.limits

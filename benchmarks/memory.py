@@ -36,12 +36,12 @@ from scanner.assess import trust
 from scanner.assess.case import Servers
 from scanner.assess.judgement import Judge
 from scanner.checkpoint import Claim
-from scanner.cli.loop import collect_seldom
 from scanner.journal import Journal, Resume, Terms, open_journal
 from scanner.model.record import Record
 from scanner.model.session import Source
 from scanner.model.target import Target
 from scanner.net.clock import utc_now
+from scanner.net.garbage import collect_seldom
 from scanner.net.paced import Hours, Paced
 from scanner.net.remembering import Remembering
 from scanner.net.shared import Shared

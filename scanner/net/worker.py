@@ -28,6 +28,7 @@ from scanner.model.session import Hello, Source
 from scanner.net import tls
 from scanner.net.channel import Channel
 from scanner.net.clock import Clock
+from scanner.net.garbage import collect_seldom
 from scanner.net.handshakes import Handshakes
 from scanner.net.messages import Order, Sent, read_order, unread, write_seen
 from scanner.net.seen import Seen
@@ -124,6 +125,7 @@ def main(settings: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     told = orjson.loads(settings)
     deadlines, limits = Deadlines(**told["deadlines"]), Limits(**told["limits"])
+    collect_seldom()
     anyio.run(serve, deadlines, limits, backend="asyncio", backend_options={"use_uvloop": True})
 
 

@@ -65,7 +65,15 @@ def test_rfc_7672_s8_1_the_sni_is_the_tlsa_base_domain_under_dane() -> None:
 
 @pytest.mark.parametrize(
     ("name", "fits"),
-    [("mx.test", True), ("_a.test", True), ("a b.test", False), ("-a.test", False), ("192.0.2.1", False), ("", False), ("\u017f.test", False)],
+    [
+        ("mx.test", True),
+        ("_a.test", True),
+        ("a b.test", False),
+        ("-a.test", False),
+        ("192.0.2.1", False),
+        ("", False),
+        ("\u017f.test", False),
+    ],
 )
 def test_only_host_names_are_sent_as_sni(name: str, *, fits: bool) -> None:
     assert is_host_name(name) is fits
