@@ -1,6 +1,6 @@
 """Messages, and open connections, from one of our processes to another: one end of a Unix socket.
 
-What is said within a thousandth of a second travels as one frame: four bytes that say how long it is, then a JSON array
+What is said within a hundredth of a second travels as one frame: four bytes that say how long it is, then a JSON array
 of the messages. Descriptors travel with the first byte of the frame that speaks of them (unix(7), SCM_RIGHTS), so that
 they are there, in the order of the messages, when the frame is whole.
 
@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 HEAD = struct.Struct("!I")
-GATHERS_S = 0.001
+GATHERS_S = 0.01
 """Fewer frames are fewer system calls here and fewer wake-ups there."""
 READ_BYTES = 64 * 1024
 DESCRIPTORS_OF_A_FRAME = 64
