@@ -6,7 +6,9 @@ Touches: the cyclic collector of this process. Source: docs/performance.md (what
 import gc
 
 YOUNG_MOST = 20_000
-"""Objects before it looks at the young ones. The usual 700 come ten times in the life of a row."""
+"""Objects before it looks at the young ones. After the usual 700 it looks every few rows, and now and then at all that a
+scan remembers, which took a twentieth of a scan to find next to nothing.
+"""
 
 
 def collect_seldom() -> None:
