@@ -6,8 +6,8 @@ Touches: the cyclic collector of this process. Source: docs/performance.md (what
 import gc
 
 YOUNG_MOST = 20_000
-"""Objects before it looks at the young ones. After the usual 700 it looks every few rows, and now and then at all that a
-scan remembers, which took a twentieth of a scan to find next to nothing.
+"""Objects before it looks at the young ones. After the usual 700 it looks every few rows, and now and then at all that
+a scan remembers, which took a twentieth of a scan to find next to nothing.
 """
 
 
