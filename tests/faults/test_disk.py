@@ -3,7 +3,8 @@
 import resource
 import shutil
 import subprocess
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_a_sidecar_a_publication_or_a_directory_that_fails_ends_the_run(world: W
             publication.out.with_name("rows.jsonl.run.json.new"),
         ]
         for each in in_the_way:
-            each.mkdir()
+            taken_by_a_directory(each)
         shutil.rmtree(removed.out.parent)
         endings = [scan.ended() for scan in scans]
     assert [ending.code for ending in endings] == [Exit.OUTPUT] * 3, endings
@@ -92,6 +93,16 @@ def test_a_sidecar_a_publication_or_a_directory_that_fails_ends_the_run(world: W
         ]
         assert [scan.ended().code for scan in again] == [Exit.OK] * 3
     assert all(scan.is_complete() for scan in again)
+
+
+def taken_by_a_directory(place: Path) -> None:
+    """Put a directory there, as soon as the file that is written there now has its own name. Raises TimeoutError."""
+    ends_at_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < ends_at_s:
+        with suppress(FileExistsError):
+            return place.mkdir()
+        time.sleep(0.001)
+    raise TimeoutError(place)
 
 
 def made(directory: Path) -> Path:
