@@ -103,7 +103,7 @@ def outcomes(model: str, head: Head) -> Collection[str]:
     """Name what a sender model does from the first of our mail sources, or the first of all where none was asked."""
     predictions = head.get("predictions", ())
     predicted = {each["source"] for each in predictions}
-    sources = (it["source"] for it in head.get("sessions", ()) if it["role"] == Role.MAIL)
+    sources = (it["source"] or None for it in head.get("sessions", ()) if it["role"] == Role.MAIL)
     first = next(chain((each for each in sources if each in predicted), (it["source"] for it in predictions)), None)
     return {each["outcome"] for each in predictions if (each["model"], each["source"]) == (model, first)}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scanner.alarms import FLAGS, WORDS, Alarm, Rule, head_of, outcomes, raised, read
@@ -15,7 +15,7 @@ from scanner.model.record import Record
 from scanner.model.target import Target
 from scanner.tally import Tally
 from tests.unit.records import records
-from tests.unit.stories import REFUSED, SIGNED, TYPICAL
+from tests.unit.stories import REFUSED, SIGNED, TYPICAL, predicted, session
 
 STRICT = replace(
     SIGNED,
@@ -151,8 +151,20 @@ def test_without_a_match_nothing_is_said() -> None:
     assert raised([Alarm(read("would_wait"))]) == raised([]) == ""
 
 
+NAMELESS = replace(
+    TYPICAL,
+    evidence=replace(TYPICAL.evidence, sessions=(session(source=""),)),  # type: ignore[type-var] # it is there
+    assessment=replace(
+        TYPICAL.assessment,
+        predictions=(*predicted(Outcome.CLEAR, "another"), *predicted(Outcome.ENCRYPTED, "")),
+    ),
+)
+"""A source without a name is null where it is predicted for."""
+
+
 @settings(max_examples=30)
 @given(records())
+@example(NAMELESS)
 def test_an_outcome_is_the_one_of_the_head(record: Record) -> None:
     row: dict[str, Any] = orjson.loads(encode(record))
     for model, outcome in row["delivery"].items():
