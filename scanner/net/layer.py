@@ -49,11 +49,9 @@ class Layer:
             moved.clear()
             end = self._end
             self.tls.receive(self.take_kept())
-            is_done = await self._loop.run_in_executor(None, self.tls.shake)
-            self._unsent += self.tls.take()
-            if is_done:
+            if await self._loop.run_in_executor(None, self.tls.shake):
                 settle(self.shaken, None)
-                continue
+                break
             self.flush()
             if end is not None:
                 settle(self.shaken, *end)
@@ -85,17 +83,15 @@ class Layer:
             self._shake()
         if self.shaken.done() and not self.is_closed:
             yield from self._said()
-        self._unsent += self.tls.take()
 
-    @property
     def has_unsent(self) -> bool:
-        """Whether TLS has something to say by itself: the end of the handshake, or an answer to what the peer sent."""
+        """Tell whether TLS has something to say by itself: the end of the handshake, or an answer to the peer."""
+        self._unsent += self.tls.take()
         return bool(self._unsent)
 
     def send(self, data: bytes) -> None:
         """Say something. Raises TlsError."""
         self.tls.say(data)
-        self._unsent += self.tls.take()
         self.flush()
 
     def break_off(self, error: Exception | None, fault: Fault | None = None) -> None:
@@ -107,9 +103,7 @@ class Layer:
             self._moved.set()
 
     def _shake(self) -> None:
-        is_done = self.tls.shake()
-        self._unsent += self.tls.take()
-        if is_done:
+        if self.tls.shake():
             settle(self.shaken, None)
         else:
             self.flush()
@@ -122,6 +116,6 @@ class Layer:
 
     def flush(self) -> None:
         """Send what TLS has to say by itself."""
-        if self._unsent:
+        if self.has_unsent():
             unsent, self._unsent = self._unsent, b""
             self._send(unsent)

@@ -19,8 +19,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from OpenSSL import SSL
-
 from scanner.model.certificate import Certificate
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.route import Endpoint
@@ -51,7 +49,7 @@ class Tools:
     limits: Limits
     allow: tuple[Network, ...]
     clock: Clock
-    context: Callable[[Hello], SSL.Context]
+    context: Callable[[Hello], tls.Context]
     remembered: Callable[[bytes], Certificate]
     handshakes: Handshakes | None
 

@@ -18,13 +18,12 @@ from typing import cast
 from aiosmtplib.errors import SMTPException, SMTPReadTimeoutError, SMTPServerDisconnected
 from aiosmtplib.protocol import SMTPProtocol
 from aiosmtplib.response import SMTPResponse
-from OpenSSL import SSL
 
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.session import Oddity, Reply
 from scanner.net.layer import Layer
 from scanner.net.sockets import blame, call_late, settle
-from scanner.net.tls import Tls, TlsError, tls_fault
+from scanner.net.tls import Context, Tls, TlsError, tls_fault
 from scanner.protocols.replies import ReplyReader
 
 SURPLUS_KEPT_BYTES = 1024
@@ -100,7 +99,7 @@ class Tap(SMTPProtocol):
             if self._layer.is_closed:
                 self.eof_received()
                 self.abort()
-            elif self._layer.has_unsent:  # behind whoever waits for this: what is said next goes in the same packet
+            elif self._layer.has_unsent():  # behind whoever waits for this: what is said next goes in the same packet
                 self._loop.call_soon(self._send_rest)
 
     def write(self, data: bytes) -> None:
@@ -180,7 +179,7 @@ class Tap(SMTPProtocol):
         return self._answered(fault)
 
     async def upgrade(
-        self, context: SSL.Context, server_name: str | None, deadline_s: float, *, is_long: bool = False
+        self, context: Context, server_name: str | None, deadline_s: float, *, is_long: bool = False
     ) -> Fault | None:
         """Shake hands (RFC 3207 s4.2); `is_long` may take much work. The stage of a fault is HANDSHAKE."""
         if self._is_flooded:  # we hung up

@@ -16,6 +16,7 @@ from OpenSSL import SSL, crypto
 from scanner.model.fault import Fault, Kind, Side, Stage
 from scanner.model.session import Hello
 
+Context = SSL.Context
 _OLDEST, _NEWEST = SSL.TLS1_VERSION, 0
 _USUAL = "ALL:!aNULL:!eNULL:!kDHE:!PSK:!SRP:@SECLEVEL=0"  # DHE: see LONG
 _VERSIONS = {
@@ -41,8 +42,8 @@ _OFFERS = {
 
 LONG = frozenset({Hello.WIDE, Hello.ONLY_FINITE_FIELD, Hello.ONLY_ANONYMOUS})
 """Those that offer DHE: half a second of work where the server has a prime of 8,192 bits."""
-_CURVES = "X25519:P-256:X448:P-521:P-384"
-_SHORT_PRIMES, _LONG_PRIMES = "ffdhe2048:ffdhe3072", "ffdhe4096:ffdhe6144:ffdhe8192"
+_GROUPS = "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072"
+_ALL_GROUPS = f"{_GROUPS}:ffdhe4096:ffdhe6144:ffdhe8192"
 """Groups in the order of OpenSSL 3.0, as most mail servers send them; a key share for the first. The hybrid ones that
 OpenSSL sends since 3.5 make a ClientHello of two packets, which some middleboxes lose.
 """
@@ -108,7 +109,7 @@ class TlsError(Exception):
 class Tls:
     """One connection between two buffers: `receive` and `take` are the wire, `hear` and `say` what is said inside."""
 
-    def __init__(self, context: SSL.Context, server_name: str | None) -> None:
+    def __init__(self, context: Context, server_name: str | None) -> None:
         self._tls = SSL.Connection(context)
         self._tls.set_connect_state()
         if server_name is not None:
@@ -195,18 +196,18 @@ def reason_of(words: str) -> str:
     return _OLD_ALERT.sub("SSLV3_ALERT_", name, count=1)
 
 
-def context(hello: Hello) -> SSL.Context:
+def context(hello: Hello) -> Context:
     """One ClientHello shape. Costs milliseconds: build once, share.
 
     Raises TlsError where the library was built without all suites of one.
     """
     ciphers, least, most = _OFFERS[hello]
-    made = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    made = Context(SSL.TLS_CLIENT_METHOD)
     made.set_min_proto_version(least)
     made.set_max_proto_version(most)
     made.set_options(SSL.OP_ALL | SSL.OP_LEGACY_SERVER_CONNECT | SSL.OP_NO_RENEGOTIATION)  # RFC 5746: old servers
     made.set_mode(SSL.MODE_RELEASE_BUFFERS)
-    groups = ":".join((_CURVES, _SHORT_PRIMES, *((_LONG_PRIMES,) if hello in LONG else ())))
+    groups = _ALL_GROUPS if hello in LONG else _GROUPS
     if not SSL._lib.SSL_CTX_set1_curves_list(made._context, groups.encode()):  # type: ignore[attr-defined] # noqa: SLF001
         raise TlsError("these groups are not there")
     try:

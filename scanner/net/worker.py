@@ -20,7 +20,6 @@ import anyio
 import orjson
 from anyio import TaskHandle
 from anyio.abc import TaskGroup
-from OpenSSL import SSL
 
 from scanner.model.fault import Fault, Kind, Side, Stage, is_of_memory
 from scanner.model.route import Endpoint
@@ -110,7 +109,7 @@ async def serve(deadlines: Deadlines, limits: Limits) -> None:
     """Work until the parent is gone."""
     clock = Clock()
     stalls = Stalls(clock.monotonic_s)
-    context: Callable[[Hello], SSL.Context] = lru_cache(len(Hello))(tls.context)
+    context: Callable[[Hello], tls.Context] = lru_cache(len(Hello))(tls.context)
     tools = Tools(deadlines, limits, (), clock, context, unread, Handshakes(limits.handshakes_at_once))
     async with anyio.create_task_group() as group:
         desk = Desk(tools, stalls, group)
