@@ -264,13 +264,11 @@ async def hand_on(stream: MemoryObjectSendStream[T], it: T) -> None:
 
 async def taken(stream: MemoryObjectReceiveStream[T]) -> T | None:
     """Receive, and wait only where there is nothing; None at the end."""
-    try:
-        return stream.receive_nowait()
-    except anyio.WouldBlock:
-        with contextlib.suppress(anyio.EndOfStream):
+    with contextlib.suppress(anyio.EndOfStream):
+        try:
+            return stream.receive_nowait()
+        except anyio.WouldBlock:
             return await stream.receive()
-    except anyio.EndOfStream:
-        pass
     return None
 
 

@@ -50,21 +50,22 @@ _FIRST_STRAY, _LAST_STRAY = 0xDC80, 0xDCFF
 """Where Python keeps bytes that are not UTF-8 (PEP 383)."""
 
 
+def is_plain(words: str) -> bool:
+    """Tell whether text is shown as it stands, as most is."""
+    return words.isascii() and words.isprintable() and "\\" not in words
+
+
 def from_bytes(raw: bytes) -> str:
     """Show bytes of a peer."""
     if raw.isascii():
         shown = raw.decode("ascii")
-        if shown.isprintable() and "\\" not in shown:
-            return shown
-        return _ESCAPED.sub(_escape, shown)
+        return shown if is_plain(shown) else _ESCAPED.sub(_escape, shown)
     return _ESCAPED.sub(_escape_stray, raw.decode("utf-8", "surrogateescape"))
 
 
 def from_str(words: str) -> str:
     """Show text of a peer, a list, or a library."""
-    if words.isascii() and words.isprintable() and "\\" not in words:
-        return words
-    return _ESCAPED.sub(_escape, words)
+    return words if is_plain(words) else _ESCAPED.sub(_escape, words)
 
 
 def to_bytes(shown: str) -> bytes:

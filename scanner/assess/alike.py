@@ -53,7 +53,7 @@ class Alike:
 
     def judged(self, evidence: Evidence, at: datetime, policy: TlsPolicy | None, judge: Judging) -> Assessment:
         """Judge, or say what was said of a domain just like this one: the very same value."""
-        if not all(session.shared for session in evidence.sessions):
+        if not evidence.sessions or not all(session.shared for session in evidence.sessions):
             return judge(evidence, at, policy)[1]
         key = all_but_names(evidence, policy)
         known = self._known.get(key)
@@ -61,12 +61,15 @@ class Alike:
             self._known.move_to_end(key)
             return known.assessment
         case, assessment = judge(evidence, at, policy)
-        fresh = Judged(assessment, evidence, *between(case), named(case))
-        if is_the_same_for_all(case) and fresh.holds(evidence, at):
+        if is_the_same_for_all(case):
+            self._keep(key, Judged(assessment, evidence, *between(case), named(case)), at)
+        return assessment
+
+    def _keep(self, key: Hashable, fresh: Judged, at: datetime) -> None:
+        if fresh.holds(fresh.evidence, at):
             self._known[key] = fresh
             if len(self._known) > self._remembered:
                 self._known.popitem(last=False)
-        return assessment
 
 
 def all_but_names(evidence: Evidence, policy: TlsPolicy | None) -> Hashable:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from scanner.text import from_bytes as show_bytes
 from scanner.text import from_str as show
+from scanner.text import is_plain
 
 T = TypeVar("T")
 
@@ -78,8 +79,7 @@ class Pen:
     def texts(self, *words: str) -> Callable[[str], str]:
         """As `text`, for all of these: one look tells whether any of them has to be looked at."""
         together = "".join(words)
-        is_plain = together.isascii() and together.isprintable() and "\\" not in together
-        return str if is_plain and len(together) <= self.letters else self.text
+        return str if len(together) <= self.letters and is_plain(together) else self.text
 
     def text_if_any(self, words: str) -> str | None:
         """Show text; empty means that there is none."""
@@ -95,10 +95,8 @@ class Pen:
     def raws(self, raw: Sequence[bytes], most_bytes: int) -> Callable[[bytes], str]:
         """As `raw`, for all of these: one look tells whether any of them has to be looked at."""
         together = b"".join(raw)
-        if len(together) <= most_bytes and together.isascii():
-            shown = together.decode("ascii")
-            if shown.isprintable() and "\\" not in shown:
-                return bytes.decode
+        if len(together) <= most_bytes and together.isascii() and is_plain(together.decode("ascii")):
+            return bytes.decode
         return lambda line: self.raw(line, most_bytes)
 
     def hex(self, raw: bytes) -> str:

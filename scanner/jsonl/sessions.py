@@ -108,14 +108,13 @@ def _written(session: Session, pen: Pen) -> Written:
 
 
 def _origin(session: Session, pen: Pen) -> dict[str, object]:
-    it = session
-    text = pen.texts(it.source, it.source_address, it.egress, it.ehlo_name)
+    text = pen.texts(session.source, session.source_address, session.egress, session.ehlo_name)
     return {
-        "source": text(it.source),
-        "source_address": text(it.source_address) if it.source_address else None,
+        "source": text(session.source),
+        "source_address": text(session.source_address) if session.source_address else None,
         "role": session.role,
-        "egress": text(it.egress) if it.egress else None,
-        "ehlo_name": text(it.ehlo_name) if it.ehlo_name else None,
+        "egress": text(session.egress) if session.egress else None,
+        "ehlo_name": text(session.ehlo_name) if session.ehlo_name else None,
         "hello": session.hello,
         "follow_up": session.follow_up,
         "stage": session.stage.word,
@@ -154,13 +153,13 @@ def write_handshake(handshake: Handshake | None, pen: Pen) -> dict[str, object] 
     """Write what was agreed and presented."""
     if handshake is None:
         return None
-    it, chain = handshake, [pen.text(it.sha256) for it in pen.first(handshake.chain, pen.caps.items)]
-    text = pen.texts(it.version, it.cipher, it.group or "", it.server_name)
+    chain = [pen.text(it.sha256) for it in pen.first(handshake.chain, pen.caps.items)]
+    text = pen.texts(handshake.version, handshake.cipher, handshake.group or "", handshake.server_name)
     return {
-        "version": text(it.version),
-        "cipher": text(it.cipher),
-        "group": None if it.group is None else text(it.group),
-        "sni": text(it.server_name) if it.server_name else None,
+        "version": text(handshake.version),
+        "cipher": text(handshake.cipher),
+        "group": None if handshake.group is None else text(handshake.group),
+        "sni": text(handshake.server_name) if handshake.server_name else None,
         "chain": chain,
         "chain_count": handshake.chain_count,
         "chain_truncated": len(chain) < max(len(handshake.chain), handshake.chain_count),
