@@ -143,6 +143,30 @@ def _play(wire: socket.socket, script: tuple[Act, ...], server: Server) -> None:
     server.ended.set()
 
 
+@dataclass(frozen=True)
+class TlsInMemory:
+    """A server of TLS between two buffers: Python's own, of another library than ours."""
+
+    tls: ssl.SSLObject
+    incoming: ssl.MemoryBIO
+    outgoing: ssl.MemoryBIO
+
+    def answer(self, sent: bytes) -> bytes:
+        """Take bytes of a handshake, and give what follows them."""
+        self.incoming.write(sent)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        return self.outgoing.read()
+
+
+def in_memory(pem: Path) -> TlsInMemory:
+    """A server with this key and certificate that has heard nothing yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    return TlsInMemory(context.wrap_bio(incoming, outgoing, server_side=True), incoming, outgoing)
+
+
 def self_signed(folder: Path, name: str = NAME, *, is_rsa: bool = False) -> tuple[Path, bytes]:
     """A PEM file with key and certificate, and the DER of the certificate."""
     key = rsa.generate_private_key(65537, 2048) if is_rsa else ec.generate_private_key(ec.SECP256R1())

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -158,16 +157,10 @@ async def test_half_a_reply_that_is_there_when_its_deadline_is_over_is_kept(line
 
 
 async def test_a_handshake_that_is_there_when_its_deadline_is_over_counts(line: Line, tmp_path: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(play.self_signed(tmp_path)[0])
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = context.wrap_bio(incoming, outgoing, server_side=True)
+    server = play.in_memory(play.self_signed(tmp_path)[0])
 
     def answer() -> None:
-        incoming.write(line.peer.recv(4096))
-        with contextlib.suppress(ssl.SSLWantReadError):
-            server.do_handshake()
-        line.peer.sendall(outgoing.read())
+        line.peer.sendall(server.answer(line.peer.recv(4096)))
         stand_still()
 
     async with held_up(answer):

@@ -1,9 +1,7 @@
 """What we use of aiosmtplib beyond its promise; an upgrade that changes it fails here first."""
 
 import asyncio
-import contextlib
 import inspect
-import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,9 +45,7 @@ class Wire(asyncio.Transport):
 class Line:
     """Our end of a connection over that wire, and a server of TLS at the other."""
 
-    server: ssl.SSLObject
-    incoming: ssl.MemoryBIO
-    outgoing: ssl.MemoryBIO
+    server: play.TlsInMemory
     tap: Tap
     wire: Wire = field(default_factory=Wire)
 
@@ -59,20 +55,13 @@ class Line:
     async def answer(self) -> None:
         """Take the ClientHello and send everything that follows it."""
         await anyio.lowlevel.checkpoint()
-        self.incoming.write(self.wire.sent[0])
-        with contextlib.suppress(ssl.SSLWantReadError):
-            self.server.do_handshake()
-        self.tap.data_received(self.outgoing.read())
+        self.tap.data_received(self.server.answer(self.wire.sent[0]))
 
 
 @pytest.fixture
 async def line(tmp_path: Path) -> Line:
     """A line that nothing was said on."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(play.self_signed(tmp_path)[0])
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = context.wrap_bio(incoming, outgoing, server_side=True)
-    return Line(server, incoming, outgoing, Tap(asyncio.get_running_loop(), GREETING))
+    return Line(play.in_memory(play.self_signed(tmp_path)[0]), Tap(asyncio.get_running_loop(), GREETING))
 
 
 async def test_the_end_of_the_handshake_and_the_next_command_are_one_packet(line: Line) -> None:
@@ -81,9 +70,8 @@ async def test_the_end_of_the_handshake_and_the_next_command_are_one_packet(line
         assert await line.tap.upgrade(tls.context(Hello.USUAL), None, 20) is None
         await line.tap.ask(EHLO)
     _, packet = line.wire.sent
-    line.incoming.write(packet)
-    line.server.do_handshake()
-    assert line.server.read(100) == b"EHLO a\r\n"
+    line.server.answer(packet)
+    assert line.server.tls.read(100) == b"EHLO a\r\n"
 
 
 async def test_the_end_of_the_handshake_is_sent_where_nothing_is_said_after_it(line: Line) -> None:
@@ -91,9 +79,8 @@ async def test_the_end_of_the_handshake_is_sent_where_nothing_is_said_after_it(l
         group.start_soon(line.answer)
         assert await line.tap.upgrade(tls.context(Hello.USUAL), None, 20) is None
     await anyio.lowlevel.checkpoint()
-    line.incoming.write(line.wire.sent[1])
-    line.server.do_handshake()
-    assert line.server.version() == "TLSv1.3"
+    line.server.answer(line.wire.sent[1])
+    assert line.server.tls.version() == "TLSv1.3"
 
 
 async def test_nothing_is_sent_where_we_hung_up_right_after_the_handshake(line: Line) -> None:

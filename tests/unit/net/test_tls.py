@@ -1,7 +1,5 @@
 """What the TLS library says and sends, in our words: alerts by number, names, groups, and errors of somebody else."""
 
-import contextlib
-import ssl
 from pathlib import Path
 
 import pytest
@@ -88,14 +86,8 @@ def leave_an_error() -> None:
 
 def joined(pem: Path) -> Tls:
     """A connection whose handshake with Python's own TLS is over."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server, there = context.wrap_bio(incoming, outgoing, server_side=True), begun()
-    incoming.write(there.take())
-    with contextlib.suppress(ssl.SSLWantReadError):
-        server.do_handshake()
-    there.receive(outgoing.read())
+    there = begun()
+    there.receive(play.in_memory(pem).answer(there.take()))
     assert there.shake()
     return there
 
